@@ -1,0 +1,45 @@
+"""clipsan removes hidden backdoors from CLIP checkpoints and measures that they are gone.
+
+Default use:
+
+    import clipsan
+    result = clipsan.clean("model.safetensors", data="pairs/", eval="eval/", trigger=["stripes"])
+    print(result.report.verdict.result)
+
+Every command of the command line is the function of the same name here. They are loaded when first
+used, so that importing clipsan does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from clipsan.errors import ClipsanError
+    from clipsan.runs.audit import audit
+    from clipsan.runs.clean import clean
+    from clipsan.runs.demo import demo
+    from clipsan.runs.inspect import inspect
+
+_PUBLIC = {
+    "audit": "clipsan.runs.audit",
+    "clean": "clipsan.runs.clean",
+    "demo": "clipsan.runs.demo",
+    "inspect": "clipsan.runs.inspect",
+    "ClipsanError": "clipsan.errors",
+}
+
+__all__ = ["ClipsanError", "__version__", "audit", "clean", "demo", "inspect"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'clipsan' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
