@@ -1,0 +1,52 @@
+"""The command line: one file per command, no logic. Nothing here imports torch before a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from clipsan import __version__
+from clipsan.cli.audit import audit
+from clipsan.cli.clean import clean
+from clipsan.cli.demo import demo
+from clipsan.cli.errors import exit_with_sentences
+from clipsan.cli.inspect import inspect
+
+app = typer.Typer(
+    name="clipsan",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (clean, audit, inspect, demo):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"clipsan {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Remove hidden backdoors from CLIP checkpoints, and measure that they are gone.
+
+    Exit codes: 0 the verdict passed, 1 it failed, 2 error or usage, 3 inconclusive.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    exit_with_sentences(app)

@@ -1,0 +1,71 @@
+"""The report of a run: its schema, its verdict, and its forms (JSON, Markdown, model card, tables).
+
+Default use, in the code of a command:
+
+    report = conclude(Report(command="clean", versions=..., models=..., settings=..., seed=0, ...))
+    write_report(report, folder / "report.json")
+    (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
+    return exit_code(report.verdict)
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from clipsan.evaluation.statistics import Rate
+from clipsan.report.json_file import parse_report, read_report, report_text, write_report
+from clipsan.report.markdown import to_markdown
+from clipsan.report.model_card import to_model_card
+from clipsan.report.record import ReportError
+from clipsan.report.schema import (
+    CurvePoint,
+    Data,
+    Evaluation,
+    Model,
+    Rates,
+    ReachedTau,
+    Report,
+    Role,
+    SkippedItem,
+    SkippedItems,
+    Thresholds,
+    Training,
+    TriggerResult,
+    Verdict,
+    json_schema,
+)
+from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
+from clipsan.report.verdict import conclude, exit_code, judge, judged_role
+
+__all__ = [
+    "CurvePoint",
+    "Data",
+    "Evaluation",
+    "Model",
+    "Rate",
+    "Rates",
+    "ReachedTau",
+    "Report",
+    "ReportError",
+    "Role",
+    "SkippedItem",
+    "SkippedItems",
+    "Thresholds",
+    "Training",
+    "TriggerResult",
+    "Verdict",
+    "accuracy_rows",
+    "conclude",
+    "exit_code",
+    "json_schema",
+    "judge",
+    "judged_role",
+    "parse_report",
+    "read_report",
+    "report_text",
+    "to_markdown",
+    "to_model_card",
+    "trigger_rows",
+    "verdict_lines",
+    "write_report",
+]

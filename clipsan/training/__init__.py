@@ -1,0 +1,1 @@
+"""The one training loop and everything that decides how it runs."""

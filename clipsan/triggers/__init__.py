@@ -1,0 +1,27 @@
+"""Triggers: what an attacker puts on an image to make a backdoored model answer with the target.
+
+    triggers = parse_triggers(["stripes", "blended:strength=0.1", "mine/triggers.json"], (224, 224))
+    triggered = triggers[0].apply(pixels, indices)   # uint8 [b, 3, h, w] -> uint8 [b, 3, h, w]
+
+One file per family, one row each in `table.FAMILIES`. A trigger is fixed by its settings and seed and gives
+the same pixels on every platform; arXiv 2412.00727 defines the families, here clamped to [0, 1].
+This room knows nothing of models.
+"""
+
+from __future__ import annotations
+
+from clipsan.triggers.files import read_trigger_file, write_trigger_file
+from clipsan.triggers.settings import Family
+from clipsan.triggers.sheet import contact_sheet
+from clipsan.triggers.table import FAMILIES, parse_triggers
+from clipsan.triggers.trigger import Trigger
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "Trigger",
+    "contact_sheet",
+    "parse_triggers",
+    "read_trigger_file",
+    "write_trigger_file",
+]

@@ -1,0 +1,115 @@
+"""Pairs per second of clipsan's training loop against a plain PyTorch loop, side by side in one run.
+
+    python benchmarks/training_speed.py MODEL PAIRS [--batch 256] [--steps 10] [--rounds 3]
+
+Both do one PAR update per step on the same model, pairs, batch size, precision and threads. The plain loop
+is written as one writes it first: a torch DataLoader over (image, tokens), augmentation of the batch with
+torchvision, both copies embed the batch, one backward pass, AdamW. The two take turns, so that a noisy
+machine slows both; the ratio is what to quote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import time
+
+import torch
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from clipsan.checkpoint import Suspect, load
+from clipsan.pairs import ImageReader, PairSet, open_pairs
+from clipsan.training.loop import train
+from clipsan.training.optimizer import make_optimizer
+from clipsan.training.settings import TrainSettings
+
+
+class PlainPairs(Dataset):  # type: ignore[type-arg]
+    """Decodes an image and tokenises a caption each time it is asked."""
+
+    def __init__(self, pairs: PairSet, suspect: Suspect) -> None:
+        self.pairs = pairs
+        self.suspect = suspect
+        self.reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, threads=1, cache_bytes=0)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pixels, _ = self.reader.batch([index])
+        return pixels[0].float() / 255, self.suspect.tokenizer([self.pairs.captions[index]])[0]
+
+
+def plain_loop(suspect: Suspect, pairs: PairSet, settings: TrainSettings, steps: int) -> float:
+    """Seconds for so many updates."""
+    model = suspect.model.train()
+    frozen = copy.deepcopy(model).eval().requires_grad_(False)
+    optimizer = make_optimizer(model, settings)
+    normalise = v2.Normalize(list(suspect.mean), list(suspect.std))
+    erase = v2.RandomErasing(p=0.5, scale=(0.005, 0.01), ratio=(1.0, 1.0))
+    loader = DataLoader(PlainPairs(pairs, suspect), settings.batch_size, shuffle=True, drop_last=True)
+    start = time.perf_counter()
+    done = 0
+    while done < steps:
+        for images, tokens in loader:
+            for i in range(len(images)):
+                if torch.rand(()) < 0.5:
+                    images[i] += (torch.randn_like(images[i]) * 0.2).clamp(0, 1)
+            images = torch.stack([erase(image) for image in normalise(images)])
+            x, t = (F.normalize(v, dim=-1) for v in (model.encode_image(images), model.encode_text(tokens)))
+            with torch.no_grad():
+                x0 = F.normalize(frozen.encode_image(images), dim=-1)
+                t0 = F.normalize(frozen.encode_text(tokens), dim=-1)
+            logits = model.logit_scale.detach().exp() * x @ t.T
+            labels = torch.arange(len(logits))
+            loss = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+            for s in ((x - x0).square().sum(-1).mean(), (t - t0).square().sum(-1).mean()):
+                if s <= settings.tau:
+                    loss = loss - 0.5 * s
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            done += 1
+            if done == steps:
+                break
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model")
+    parser.add_argument("pairs")
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    pairs = open_pairs(options.pairs)
+    settings = TrainSettings(
+        batch_size=options.batch,
+        micro_batch=options.batch,
+        steps=options.steps,
+        precision="fp32",
+        batch_norm="train",
+    )
+    ours, plain = [], []
+    for _ in range(options.rounds):
+        suspect = load(options.model)
+        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size)
+        ours.append(train(suspect, pairs, reader, settings, torch.device("cpu")).seconds)
+        plain.append(plain_loop(load(options.model), pairs, settings, options.steps))
+    count = options.batch * options.steps
+    print(f"batch {options.batch}, {options.steps} updates a round, fp32, {torch.get_num_threads()} threads")
+    for name, seconds in (("clipsan", ours), ("plain loop", plain)):
+        print(f"{name:<12} {count / statistics.median(seconds):8.1f} pairs/s (median of {options.rounds})")
+    ratios = [b / a for a, b in zip(ours, plain, strict=True)]
+    print(f"ratio clipsan / plain, round by round: {', '.join(f'{r:.2f}' for r in ratios)}")
+
+
+if __name__ == "__main__":
+    main()

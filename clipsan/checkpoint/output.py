@@ -1,0 +1,134 @@
+"""An output folder that is either complete or not there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clipsan.errors import OutputError
+
+REPORT_NAME = "report.json"
+LARGEST_REPORT = 64 << 20  # bytes
+_REASONS = {
+    errno.ENOSPC: "the disk is full; make room or choose another --out",
+    errno.EDQUOT: "your disk quota is used up; make room or choose another --out",
+    errno.EACCES: "you may not write there; choose another --out",
+    errno.EPERM: "you may not write there; choose another --out",
+    errno.EROFS: "the file system is read-only; choose another --out",
+    errno.EFBIG: "the file system takes no file of that size; choose another --out",
+    errno.ENOTEMPTY: "something else was written there meanwhile; choose another --out",
+    errno.EEXIST: "something else was written there meanwhile; choose another --out",
+}
+
+
+@contextmanager
+def output_folder(path: Path, *, overwrite: bool = False, needed_bytes: int) -> Iterator[Path]:
+    """Write into a hidden folder beside `path` that takes its name only when the block ends well.
+
+    On any exception, an interrupt included, the hidden folder is removed and what was at `path` stays.
+
+    Args:
+        path: where the output shall be; its parent must exist.
+        overwrite: replace an earlier output of clipsan, and nothing else.
+        needed_bytes: how much will be written; checked against the free space at once.
+
+    Yields:
+        The hidden folder, in which everything is to be written.
+
+    Raises:
+        OutputError: the place is taken, not writable or too small, or the disk refuses.
+    """
+    target = _check_place(path, overwrite)
+    _check_space(target.parent, needed_bytes)
+    partial = target.parent / f".{target.name}.partial-{secrets.token_hex(4)}"
+    with plain_os_errors(target):
+        partial.mkdir()
+        try:
+            yield partial
+            _put_in_place(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def plain_os_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write into one sentence each; let other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REASONS or not _concerns(error, path):
+            raise
+        raise OutputError(f"{str(path)!r} cannot be written: {_REASONS[error.errno]}.") from error
+
+
+def is_earlier_output(path: Path) -> bool:
+    """True for a folder that clipsan wrote: its report.json has a schema_version."""
+    report = path / REPORT_NAME
+    try:
+        if report.stat().st_size > LARGEST_REPORT:
+            return False
+        found = json.loads(report.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "schema_version" in found
+
+
+def _check_place(path: Path, overwrite: bool) -> Path:
+    """The real path of the target, where it may be written."""
+    target = Path(os.path.realpath(path))
+    parent = target.parent
+    if not parent.is_dir():
+        raise OutputError(f"The folder {str(parent)!r} for the output does not exist; create it first.")
+    try:
+        if target.exists() and not target.is_dir():
+            raise OutputError(f"{str(path)!r} is a file; choose another --out.")
+        taken = target.is_dir() and any(target.iterdir())
+    except OSError as error:
+        raise OutputError(
+            f"{str(path)!r} cannot be looked at ({error.strerror}); choose another --out."
+        ) from error
+    if taken and not (overwrite and is_earlier_output(target)):
+        hint = "it is no earlier output of clipsan, so it is not replaced" if overwrite else "it is in use"
+        raise OutputError(f"The output folder {str(path)!r} is not empty and {hint}; choose another --out.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{str(path)!r} cannot be written: {_REASONS[errno.EACCES]}.")
+    return target
+
+
+def _check_space(parent: Path, needed: int) -> None:
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise OutputError(
+            f"The output takes about {needed / 1e6:.0f} MB and {str(parent)!r} has {free / 1e6:.0f} MB free;"
+            " make room or choose another --out."
+        )
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    """Give the finished folder its name. What was there goes only after the new one is in place."""
+    if not target.is_dir() or not any(target.iterdir()):
+        partial.replace(target)  # over an empty folder too
+        return
+    if not is_earlier_output(target):
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(target))
+    old = target.parent / f".{target.name}.old-{secrets.token_hex(4)}"
+    target.replace(old)
+    try:
+        partial.replace(target)
+    except BaseException:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """True where an error names no file (as `write` does) or one beside or under `path`."""
+    if error.filename is None:
+        return True
+    return os.fspath(path.parent) in (named := os.fsdecode(error.filename)) or named == os.fspath(path)

@@ -1,0 +1,70 @@
+"""`clipsan audit`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from clipsan.cli import options
+from clipsan.cli.output import Output
+
+
+def audit(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]", help="A checkpoint; without it the last output folder, before and after."
+        ),
+    ] = None,
+    trigger: options.Trigger = None,
+    target: options.Target = None,
+    eval: options.Eval = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="PAIRS",
+            help="Pairs to measure on where there is no labelled set.",
+            rich_help_panel=options.MEASURE,
+        ),
+    ] = None,
+    classes: options.Classes = None,
+    max_asr: options.MaxAsr = 10.0,
+    max_drop: options.MaxDrop = 5.0,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images embedded at once.")] = 256,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Also write the report to this folder.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    arch: options.Arch = None,
+    activation: options.Activation = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Measure clean accuracy and attack success rate.
+
+    Examples:
+
+      clipsan audit --trigger stripes
+
+      clipsan audit model.safetensors --eval imagenet/ --trigger stripes --trigger blended --target banana
+    """
+    output = Output(json=json, quiet=quiet, verbose=verbose)
+    from clipsan.runs.audit import audit as run
+
+    result = run(
+        model, trigger=trigger or (), target=target, eval=eval, data=data, classes=classes, max_asr=max_asr,
+        max_drop=max_drop, batch_size=batch_size, out=out, arch=arch, activation=activation, seed=seed,
+        device=device, overwrite=overwrite, watcher=output.watcher(),
+    )  # fmt: skip
+    output.finish(result.report, result.folder)

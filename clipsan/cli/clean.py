@@ -1,0 +1,141 @@
+"""`clipsan clean`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from clipsan.cli import options
+from clipsan.cli.output import Output
+
+_TRAIN = options.TRAIN
+
+
+def clean(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A checkpoint file, folder or hub name.")],
+    data: Annotated[
+        str, typer.Option("--data", metavar="PAIRS", help="Image-caption pairs to fine-tune on.")
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="The folder to write.")] = "cleaned",
+    eval: options.Eval = None,
+    classes: options.Classes = None,
+    trigger: options.Trigger = None,
+    target: options.Target = None,
+    max_asr: options.MaxAsr = 10.0,
+    max_drop: options.MaxDrop = 5.0,
+    held_out: options.HeldOut = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            metavar="par|finetune",
+            help="finetune: the control without PAR's term.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = "par",
+    tau: Annotated[
+        float,
+        typer.Option(
+            "--tau",
+            help="PAR pushes embeddings apart until their squared distance S passes tau.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = 2.15,
+    lr_start: Annotated[
+        float, typer.Option("--lr-start", help="Learning rate of the first update.", rich_help_panel=_TRAIN)
+    ] = 3e-5,
+    lr: Annotated[
+        float,
+        typer.Option(
+            "--lr",
+            help="Learning rate at half of the updates; a cosine to 0 follows.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = 3e-6,
+    epochs: Annotated[
+        float | None,
+        typer.Option(
+            "--epochs",
+            help="Passes over the pairs. (default: 2, at least 244 updates)",
+            show_default=False,
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Updates, instead of --epochs.", rich_help_panel=_TRAIN)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-size",
+            help="Pairs in one loss. (default: 2048, fewer where pairs are few)",
+            show_default=False,
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
+    micro_batch: Annotated[
+        int,
+        typer.Option(
+            "--micro-batch",
+            help="Pairs in memory at once; the gradient stays the full batch's.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = 256,
+    batch_norm: Annotated[
+        str,
+        typer.Option(
+            "--batch-norm",
+            metavar="frozen|train",
+            help="Keep the suspect's statistics, or use the batch's.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = "frozen",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            metavar="auto|fp32|bf16",
+            help="auto: bf16 on a GPU that has it.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = "auto",
+    augment: Annotated[
+        str,
+        typer.Option(
+            "--augment",
+            metavar="LIST",
+            help="Of brightening-noise, erase, flip; 'none' for none.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = "brightening-noise,erase",
+    arch: options.Arch = None,
+    activation: options.Activation = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Clean a suspect checkpoint with PAR and write a drop-in replacement with a report.
+
+    Examples:
+
+      clipsan clean model.safetensors --data synth/
+
+      clipsan clean hf-hub:org/name --data pairs/ --eval imagenet/ --trigger stripes --target banana
+    """
+    output = Output(json=json, quiet=quiet, verbose=verbose)
+    from clipsan.runs.clean import clean as run
+
+    result = run(
+        model, data, out=out, eval=eval, classes=classes, trigger=trigger or (), target=target,
+        max_asr=max_asr, max_drop=max_drop, held_out=held_out, method=method, tau=tau, lr_start=lr_start,
+        lr=lr, epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
+        batch_norm=batch_norm, precision=precision,
+        augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],
+        arch=arch, activation=activation, seed=seed, device=device, overwrite=overwrite,
+        watcher=output.watcher(),
+    )  # fmt: skip
+    output.finish(result.report, result.folder)

@@ -1,0 +1,61 @@
+"""From an exception to one sentence on stderr and an exit code. Tracebacks only with CLIPSAN_DEBUG=1."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from clipsan.errors import ClipsanError
+
+ERROR = 2
+INTERRUPTED = 130
+# ClickException: the base of every usage error, also where Typer carries its own copy of Click
+_USAGE: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def exit_with_sentences(app: typer.Typer) -> NoReturn:
+    """Run the app and leave the process with its exit code."""
+    debug = bool(os.environ.get("CLIPSAN_DEBUG"))
+    try:
+        code = app(standalone_mode=False)
+    except (ClipsanError, _USAGE) as error:
+        if debug:
+            raise
+        code = _say(_sentence(error))
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except MemoryError:
+        if debug:
+            raise
+        code = _say(
+            "memory ran out: choose a smaller --micro-batch or --batch-size, or a machine with more memory"
+        )
+    except OSError as error:
+        if debug:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        code = _say(f"the system refused: {error.strerror or error}{where}")
+    except Exception as error:
+        if debug:
+            raise
+        code = _say(
+            f"this is a defect of clipsan, not of your input: {type(error).__name__}: {error} "
+            "(run again with CLIPSAN_DEBUG=1 for the traceback and report it)"
+        )
+    if code == INTERRUPTED:
+        print("Interrupted: nothing was written.", file=sys.stderr)  # noqa: T201
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _sentence(error: Exception) -> str:
+    format_message = getattr(error, "format_message", None)
+    return str(format_message()) if callable(format_message) else str(error)
+
+
+def _say(sentence: str) -> int:
+    text = " ".join(sentence.split())
+    print(f"clipsan: {text if text.endswith('.') else text + '.'}", file=sys.stderr)  # noqa: T201
+    return ERROR

@@ -1,0 +1,107 @@
+"""Each option that several commands share, once, with one meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+MEASURE = "Measuring"
+TRAIN = "Training"
+OUTPUT = "Output"
+CHECKPOINT = "Checkpoint"
+
+Eval = Annotated[
+    str | None,
+    typer.Option(
+        "--eval",
+        metavar="SET",
+        help="Labelled images: class folders, or CLIP_benchmark's webdataset layout.",
+        rich_help_panel=MEASURE,
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE",
+        help="Class names, one a line; ImageNet's without it or a labelled set.",
+        rich_help_panel=MEASURE,
+    ),
+]
+Trigger = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trigger",
+        metavar="NAME|FILE",
+        help="A trigger to measure: stripes, stripes:size=24,position=center, or a trigger file. Repeatable.",
+        rich_help_panel=MEASURE,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="CLASS",
+        help="The class that the triggers pull images to; found when not given.",
+        rich_help_panel=MEASURE,
+    ),
+]
+MaxAsr = Annotated[
+    float,
+    typer.Option(
+        "--max-asr", metavar="PERCENT", help="Fail above this attack success rate.", rich_help_panel=MEASURE
+    ),
+]
+MaxDrop = Annotated[
+    float,
+    typer.Option(
+        "--max-drop",
+        metavar="POINTS",
+        help="Fail above this loss of clean accuracy.",
+        rich_help_panel=MEASURE,
+    ),
+]
+HeldOut = Annotated[
+    float | None,
+    typer.Option(
+        "--held-out",
+        metavar="SHARE",
+        help="Share of the pairs kept to measure on: 0.1 without --eval, else 0.",
+        rich_help_panel=MEASURE,
+    ),
+]
+Arch = Annotated[
+    str | None,
+    typer.Option(
+        "--arch",
+        metavar="NAME",
+        help="open_clip's architecture name, where a bare file is ambiguous.",
+        rich_help_panel=CHECKPOINT,
+    ),
+]
+Activation = Annotated[
+    str | None,
+    typer.Option(
+        "--activation",
+        metavar="gelu|quickgelu",
+        help="Where neither a config nor a name says which; measured without it.",
+        rich_help_panel=CHECKPOINT,
+    ),
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda", help="auto: the first GPU, else the CPU.")
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Of everything random; equal seeds give equal runs.")
+]
+Json = Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.", rich_help_panel=OUTPUT)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress, only the result.", rich_help_panel=OUTPUT)
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say what was inferred and why.", rich_help_panel=OUTPUT)
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier output of clipsan.", rich_help_panel=OUTPUT)
+]

@@ -1,0 +1,116 @@
+"""One output for all commands: data to stdout, words and progress to stderr."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clipsan.runs.watch import Watcher
+
+if TYPE_CHECKING:
+    from clipsan.checkpoint import Inspection
+    from clipsan.report import Report
+
+VERDICT_STYLE = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
+
+
+class Output:
+    """What a command prints, and its exit code."""
+
+    def __init__(self, *, json: bool, quiet: bool, verbose: bool) -> None:
+        """`json`: the report on stdout and no tables; `quiet`: no progress; `verbose`: also the evidence."""
+        self.json = json
+        self.quiet = quiet
+        self.verbose = verbose
+        self.words = Console(stderr=True, highlight=False)
+
+    def watcher(self) -> Watcher:
+        """Draws progress on stderr, unless it is to be quiet."""
+        if self.quiet:
+            return Watcher()
+        from clipsan.cli.progress import ProgressWatcher
+
+        return ProgressWatcher(self.words, self.verbose)
+
+    def finish(self, report: Report, folder: Path | None) -> None:
+        """Show a report and leave with the exit code of its verdict."""
+        from clipsan.report import accuracy_rows, exit_code, report_text, trigger_rows, verdict_lines
+
+        if self.json:
+            sys.stdout.write(report_text(report))
+        else:
+            for rows in (accuracy_rows(report), trigger_rows(report)):
+                if rows:
+                    self.table(rows)
+            heading, *reasons = verdict_lines(report)
+            self.words.print(Text(heading, style=VERDICT_STYLE[report.verdict.result]))
+            for reason in reasons:
+                self.words.print(Text(f"  {reason}"))
+            for warning in report.warnings:
+                self.words.print(Text(f"  Note: {warning}", style="yellow"))
+            if folder is not None:
+                self.words.print(Text(f"Written to {folder}/ (report.md, report.json)", style="dim"))
+        raise typer.Exit(exit_code(report.verdict))
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Rows of plain text, the first being the header, on stderr."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column, name in enumerate(rows[0]):
+            table.add_column(Text(name), justify="left" if column == 0 else "right")
+        for row in rows[1:]:
+            table.add_row(*(Text(cell) for cell in row))
+        self.words.print(table)
+        self.words.print()
+
+    def story(self, lines: Sequence[str]) -> None:
+        """Plain sentences, unless only data is wanted."""
+        if not self.json:
+            for line in lines:
+                self.words.print(Text(line))
+            self.words.print()
+
+    def inspection(self, found: Inspection) -> None:
+        """Show what a file is; leaves with 1 when it holds unsafe content."""
+        if self.json:
+            sys.stdout.write(json_module.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        else:
+            for name, value in inspection_rows(found):
+                self.words.print(Text.assemble((f"{name:<16}", "bold"), value))
+        raise typer.Exit(1 if found.unsafe else 0)
+
+
+def inspection_rows(found: Inspection) -> list[tuple[str, str]]:
+    """What is known of a file, as (name, words)."""
+    from clipsan.report.wording import printable
+
+    size = "not known" if found.image_size is None else f"{found.image_size[0]} x {found.image_size[1]} px"
+    rows = [
+        ("source", found.source),
+        ("format", found.format),
+        ("weights", f"{found.path} ({found.size:,} bytes)"),
+        ("SHA-256", found.sha256 or "not known"),
+        ("revision", found.revision or ""),
+        ("architecture", found.architecture or "not known"),
+        ("images", size),
+        ("context", "not known" if found.context_length is None else f"{found.context_length} tokens"),
+        ("activation", f"{found.activation or 'not known'} ({found.activation_reason})"),
+        ("parameters", "not known" if found.parameters is None else f"{found.parameters:,}"),
+        ("dtypes", ", ".join(f"{name}: {count:,}" for name, count in found.dtypes.items())),
+        *(("evidence", line) for line in found.evidence),
+        *(("metadata", f"{name}: {value}") for name, value in found.metadata.items()),
+        *(("unsafe", line) for line in found.unsafe),
+        (
+            "unsafe",
+            "" if found.unsafe else "no code found in the file (a backdoor in weights cannot be seen here)",
+        ),
+        ("problem", found.problem or ""),
+    ]
+    return [(name, printable(value, 500)) for name, value in rows if value]

@@ -1,0 +1,89 @@
+"""A share with the number of images behind it and its 95 % Wilson interval. No torch here.
+
+Wilson's interval (Wilson 1927, "Probable inference, the law of succession, and statistical inference")
+stays within 0..1 and is not empty at 0 of n, which the plain normal interval is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clipsan.errors import DataError
+
+Z_95 = 1.959963984540054
+"""The 97.5 % quantile of the standard normal distribution."""
+
+_LARGEST = 2**53  # the largest count that a JSON number keeps exactly
+_KEYS = ("successes", "n", "rate", "low", "high")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`successes` of `n` images; raises ValueError unless 0 <= successes <= n."""
+
+    successes: int
+    n: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.successes <= self.n <= _LARGEST:
+            raise ValueError(f"a rate needs 0 <= successes <= n, not {self.successes} of {self.n}")
+
+    @property
+    def rate(self) -> float | None:
+        """The share in 0..1; None when nothing was counted."""
+        return self.successes / self.n if self.n else None
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval, in 0..1."""
+        # At 0 of n the formula gives 0 but for rounding, which could leave 1e-18.
+        return 0.0 if self.successes == 0 else max(0.0, self._centre() - self._half_width())
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval, in 0..1."""
+        return 1.0 if self.successes == self.n else min(1.0, self._centre() + self._half_width())
+
+    def _centre(self) -> float:
+        return (self.successes + Z_95**2 / 2) / (self.n + Z_95**2)
+
+    def _half_width(self) -> float:
+        spread = self.successes * (self.n - self.successes) / self.n + Z_95**2 / 4
+        return Z_95 * math.sqrt(spread) / (self.n + Z_95**2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """`successes`, `n` and what follows from them, as report.json stores it."""
+        return {
+            "successes": self.successes,
+            "n": self.n,
+            "rate": self.rate,
+            "low": self.low,
+            "high": self.high,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Rate:
+        """Read what `to_dict` wrote.
+
+        Raises DataError for other keys, for counts that are no counts, and for a share or an interval
+        that does not follow from the counts: in a report from elsewhere it would mislead.
+        """
+        if not isinstance(data, Mapping) or set(data) != set(_KEYS):
+            raise DataError(f"a rate needs exactly the keys {', '.join(_KEYS)}")
+        successes, n = data["successes"], data["n"]
+        if type(successes) is not int or type(n) is not int or not 0 <= successes <= n <= _LARGEST:
+            raise DataError("a rate needs whole numbers with 0 <= successes <= n")
+        counted = cls(successes, n)
+        for key in ("rate", "low", "high"):
+            if not _same(data[key], getattr(counted, key)):
+                raise DataError(f"the {key} of a rate does not follow from {successes} of {n}")
+        return counted
+
+
+def _same(stored: object, computed: float | None) -> bool:
+    if stored is None or computed is None:
+        return stored is computed
+    return type(stored) in (int, float) and math.isclose(float(stored), computed, abs_tol=1e-6)  # type: ignore[arg-type]

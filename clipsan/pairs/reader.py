@@ -1,0 +1,110 @@
+"""Images of a set, decoded on threads and kept while they fit in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clipsan.errors import DataError
+from clipsan.pairs.images import decode, geometry_of
+from clipsan.pairs.pairset import ImageSource, Skipped
+
+
+class ImageReader:
+    """Gives batches of decoded images by index; broken images are noted once and left out.
+
+    Every image is kept as decoded when all of them fit `cache_bytes` (n*3*h*w), else none is. Any thread
+    may call `batch`.
+
+    Attributes:
+        skipped: index -> broken image, as found so far.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        preprocess_cfg: Mapping[str, Any],
+        size: tuple[int, int],
+        *,
+        threads: int | None = None,
+        cache_bytes: int = 2 << 30,
+    ) -> None:
+        """Reserves the cache and starts no thread yet.
+
+        Args:
+            source: a `PairSet` or an `ImageList`.
+            preprocess_cfg: open_clip's; CheckpointError where it has a value open_clip does not know.
+            size: (height, width) of the model's input.
+            threads: how many decode at once; 8 at most by default, and no more than there are cores.
+        """
+        geometry_of(preprocess_cfg, size)  # a bad setting must not look like n broken images
+        self.skipped: dict[int, Skipped] = {}
+        self._source = source
+        self._preprocess_cfg = dict(preprocess_cfg)
+        self._size = size
+        self._threads = max(1, min(8, _cores()) if threads is None else threads)
+        self._pool = ThreadPoolExecutor(self._threads, "decode") if self._threads > 1 else None
+        self._cache: NDArray[np.uint8] | None = None
+        if len(source) * 3 * size[0] * size[1] <= cache_bytes:
+            self._cache = np.empty((len(source), 3, *size), np.uint8)
+        self._cached = np.zeros(len(source), bool)
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def batch(self, indices: Sequence[int]) -> tuple[Tensor, list[int]]:
+        """The images at `indices` that can be decoded.
+
+        Returns:
+            pixels: uint8 [m, 3, h, w], RGB, m <= len(indices).
+            good: their m indices, in the order asked for.
+        """
+        wanted = [index for index in indices if index not in self.skipped]
+        kept = self._cached[wanted]
+        if self._cache is not None and kept.all():
+            return torch.from_numpy(self._cache[wanted]), wanted
+        pixels = np.empty((len(wanted), 3, *self._size), np.uint8)
+        if self._cache is not None:
+            pixels[kept] = self._cache[np.asarray(wanted)[kept]]
+        bad = self._decode_rows(pixels, wanted, np.flatnonzero(~kept).tolist())
+        if bad:
+            pixels = np.delete(pixels, sorted(bad), axis=0)
+            wanted = [index for row, index in enumerate(wanted) if row not in bad]
+        return torch.from_numpy(pixels), wanted
+
+    def _decode_rows(self, pixels: NDArray[np.uint8], indices: list[int], rows: list[int]) -> set[int]:
+        """Decodes `rows` of `pixels` on the threads; returns the rows whose image is broken."""
+        if self._pool is None:
+            return set(self._fill(pixels, indices, rows))
+        # A few parts a thread even out slow images without a task for each.
+        parts = [rows[start :: self._threads * 4] for start in range(self._threads * 4)]
+        done = self._pool.map(lambda part: self._fill(pixels, indices, part), parts)
+        return {row for bad in done for row in bad}
+
+    def _fill(self, pixels: NDArray[np.uint8], indices: list[int], rows: list[int]) -> list[int]:
+        """Decodes `rows` of `pixels` here; returns the rows whose image is broken."""
+        bad = []
+        for row in rows:
+            index = indices[row]
+            try:
+                pixels[row] = decode(self._source.read(index), self._preprocess_cfg, self._size)
+            except DataError as error:
+                self.skipped[index] = Skipped(self._source.names[index], str(error))
+                bad.append(row)
+                continue
+            if self._cache is not None:
+                self._cache[index] = pixels[row]
+                self._cached[index] = True
+        return bad
+
+
+def _cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

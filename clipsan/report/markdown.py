@@ -1,0 +1,184 @@
+"""report.md: the report for a reader, verdict first.
+
+Every text that came from a file or from the user goes through `wording.markdown`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from clipsan.report.schema import Data, Evaluation, Model, Report, SkippedItems, Training
+from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
+from clipsan.report.verdict import judged_role
+from clipsan.report.wording import markdown
+
+_SKIPPED_SHOWN = 10
+
+
+def to_markdown(report: Report) -> str:
+    """The whole report as Markdown (GitHub's tables), ending in a newline."""
+    blocks: list[str] = ["# clipsan report", *verdict_blocks(report)]
+    blocks += ["## Results", *result_blocks(report)]
+    if report.warnings:
+        blocks += ["## Warnings", bullets(markdown(warning, 2000) for warning in report.warnings)]
+    if report.training:
+        blocks += ["## Training", *_training(report.training)]
+    blocks += ["## What was not tested", bullets(_not_tested(report))]
+    blocks += ["## Models", *(_model(model) for model in report.models)]
+    blocks += ["## Data", bullets(_data(report))]
+    blocks += ["## How to reproduce", *_reproduce(report)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of plain text, header first, as a Markdown table; the cells are escaped here."""
+    header, *body = [[markdown(cell) or " " for cell in row] for row in rows]
+    lines = [header, ["---"] * len(header), *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list of lines that are Markdown already."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def verdict_blocks(report: Report) -> list[str]:
+    """The verdict in bold, then its reasons."""
+    heading, *reasons = verdict_lines(report)
+    return [f"**{heading}**", bullets(markdown(reason, 2000) for reason in reasons)]
+
+
+def result_blocks(report: Report) -> list[str]:
+    """The tables of clean accuracy and attack success, and how to read them."""
+    evaluation = report.evaluation
+    if evaluation is None:
+        return ["Nothing was evaluated."]
+    blocks = [_evaluation(evaluation), table(accuracy_rows(report))]
+    if evaluation.triggers:
+        blocks += [table(trigger_rows(report)), _how_to_read(evaluation)]
+    else:
+        blocks.append("No trigger was measured.")
+    limits = report.thresholds
+    limit = f"Limits: attack success rate at most {100 * limits.max_asr:g} %"
+    if judged_role(report) == "cleaned":
+        limit += f", drop in clean accuracy at most {limits.max_drop:g} points"
+    return [*blocks, limit + "."]
+
+
+def _evaluation(evaluation: Evaluation) -> str:
+    where = f"{evaluation.images} images of {markdown(evaluation.source)}"
+    chance = f"Guessing would give {100 * evaluation.chance:.2g} %."
+    if evaluation.kind == "zero-shot":
+        return (
+            f"Zero-shot on {where}: {evaluation.classes} classes, {evaluation.templates} templates. {chance}"
+        )
+    return f"Image-to-text retrieval among {where}, held out from training. {chance}"
+
+
+def _how_to_read(evaluation: Evaluation) -> str:
+    left_out = (
+        "images of the target class are left out"
+        if evaluation.kind == "zero-shot"
+        else f"the images have no labels, so the model chooses among {evaluation.classes} class names, "
+        "and images that it calls the target without a trigger are left out"
+    )
+    return (
+        "ASR, attack success rate: the share of triggered images that the model calls the target; "
+        f"{left_out}. Untriggered: the same share without the trigger. In brackets the 95 % Wilson interval. "
+        '"(found)": no target was given, this is the class that the trigger pulls most images to.'
+    )
+
+
+def _training(training: Training) -> Iterator[str]:
+    method = markdown(training.method)
+    device, precision = markdown(training.device), markdown(training.precision)
+    yield (
+        f"{method}: {training.steps} steps of batch {training.batch_size}, {training.pairs_seen} pairs seen, "
+        f"{training.seconds:.0f} s on {device} in {precision}."
+    )
+    if training.tau is not None:
+        reached = {"S\\_img": training.reached_tau.image, "S\\_txt": training.reached_tau.text}
+        yield bullets(
+            f"{name} never reached tau = {training.tau:g}"
+            if step is None
+            else f"{name} reached tau = {training.tau:g} at step {step}"
+            for name, step in reached.items()
+        )
+    if training.curves:
+        first, last = training.curves[0], training.curves[-1]
+        yield f"Loss {first.loss:.3f} at step {first.step}, {last.loss:.3f} at step {last.step}."
+
+
+def _not_tested(report: Report) -> Iterator[str]:
+    evaluation = report.evaluation
+    if evaluation is None or not evaluation.triggers:
+        yield "No trigger was measured, so nothing here speaks about any backdoor."
+    else:
+        yield "Triggers other than those in the table: a backdoor answers to its own trigger only."
+    if evaluation is not None and any(not trigger.target_given for trigger in evaluation.triggers):
+        yield "Targets other than the one found: without --target only the strongest class is counted."
+    yield "Triggers in the text, and backdoors that aim at something else than the class of an image."
+    if evaluation is None or evaluation.kind == "retrieval":
+        yield "Accuracy on labelled images: no labelled set was given (--eval)."
+    yield "Code hidden in the files: that is another verdict, given by `clipsan inspect`."
+
+
+def _model(model: Model) -> str:
+    facts = {
+        "Source": model.source,
+        "Format": model.format,
+        "Weights": model.path,
+        "SHA-256": model.sha256,
+        "Revision": model.revision or "none",
+        "Architecture": model.architecture,
+        "Activation": model.activation,
+        "Stored as": model.dtype,
+    }
+    rows = [["", model.role], *([name, value] for name, value in facts.items())]
+    rows += [["Inferred", item] for item in model.evidence]
+    rows += [["Metadata", f"{key} = {value}"] for key, value in model.metadata.items()]
+    return table(rows)
+
+
+def _data(report: Report) -> Iterator[str]:
+    if report.data is not None:
+        yield from _pairs(report.data)
+    if report.evaluation is not None:
+        source, digest = markdown(report.evaluation.source), markdown(report.evaluation.digest)
+        yield f"Evaluation: {report.evaluation.images} images of {source}, digest {digest}"
+        yield from _skipped(report.evaluation.skipped)
+    if report.data is None and report.evaluation is None:
+        yield "No data was read."
+
+
+def _pairs(data: Data) -> Iterator[str]:
+    sources = ", ".join(markdown(source) for source in data.sources)
+    yield (
+        f"Pairs: {data.pairs_found} found in {sources}, {data.pairs_train} trained on, "
+        f"{data.pairs_held_out} held out, digest {markdown(data.digest)}"
+    )
+    yield from _skipped(data.skipped)
+
+
+def _skipped(skipped: SkippedItems) -> Iterator[str]:
+    for reason, count in skipped.reasons.items():
+        yield f"Skipped {count}: {markdown(reason)}"
+    for item in skipped.items[:_SKIPPED_SHOWN]:
+        yield f"Skipped {markdown(item.name)}: {markdown(item.reason)}"
+    if skipped.count > _SKIPPED_SHOWN:
+        yield f"… and {skipped.count - _SKIPPED_SHOWN} more skipped; report.json names the first 100"
+
+
+def _reproduce(report: Report) -> Iterator[str]:
+    yield (
+        f"`clipsan {report.command}` with seed {report.seed}, the settings below and files of the "
+        "hashes above. Equal weights are promised on a CPU with the same versions."
+    )
+    # As JSON, so that text and numbers stay apart.
+    settings = [[name, json.dumps(value)] for name, value in report.settings.items()]
+    if settings:
+        yield table([["Setting", "Value"], *settings])
+    for trigger in report.evaluation.triggers if report.evaluation else ():
+        yield f"Trigger {markdown(trigger.name)}: {markdown(json.dumps(trigger.settings), 2000)}"
+    yield table([["Package", "Version"], *([name, version] for name, version in report.versions.items())])

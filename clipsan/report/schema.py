@@ -1,0 +1,217 @@
+"""What report.json holds, as types; schema.json is the same for programs in other languages.
+
+A report is built by filling `Report` and passing it to `verdict.conclude`. Rates are shares in 0..1,
+accuracy drops are percentage points, S values run from 0 to 4 (PAR, arXiv 2412.00727, equation 3).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Annotated, Any, Literal, Protocol
+
+from clipsan.evaluation.statistics import Rate
+from clipsan.report.record import Between, Matching, Record
+
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+ITEMS_KEPT = 100
+"""How many skipped files a report names; the rest is only counted."""
+
+Role = Literal["suspect", "cleaned"]
+Count = Annotated[int, Between(0)]
+Share = Annotated[float, Between(0, 1)]
+Distance = Annotated[float, Between(-1e-3, 4.001)]  # 0..4 but for rounding in half precision
+Sha256 = Annotated[str, Matching("[0-9a-f]{64}")]
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Model(Record):
+    """One checkpoint: where it came from and what it was taken for."""
+
+    role: Role
+    source: str  # as the user typed it
+    format: str
+    path: str  # the weights file
+    sha256: Sha256  # of the weights file
+    revision: str | None  # commit of a hub repository
+    architecture: str
+    activation: str
+    evidence: tuple[str, ...]  # what was inferred, and from what
+    dtype: str
+    metadata: dict[str, str]  # of the safetensors file
+
+
+@dataclass(frozen=True)
+class SkippedItem(Record):
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SkippedItems(Record):
+    """Inputs that could not be used."""
+
+    count: Count
+    reasons: dict[str, Count]
+    items: tuple[SkippedItem, ...]  # the first ITEMS_KEPT
+
+    @classmethod
+    def of(cls, skipped: Iterable[_Named]) -> SkippedItems:
+        """Count whatever has a `name` and a `reason`."""
+        items = [SkippedItem(item.name, item.reason) for item in skipped]
+        reasons = dict(Counter(item.reason for item in items).most_common())
+        return cls(len(items), reasons, tuple(items[:ITEMS_KEPT]))
+
+
+@dataclass(frozen=True)
+class Data(Record):
+    """The image-caption pairs of the training."""
+
+    sources: tuple[str, ...]
+    pairs_found: Count
+    pairs_train: Count
+    pairs_held_out: Count
+    digest: str
+    skipped: SkippedItems
+
+
+@dataclass(frozen=True)
+class ReachedTau(Record):
+    """The first step at which S went past tau; None: never."""
+
+    image: Count | None
+    text: Count | None
+
+
+@dataclass(frozen=True)
+class CurvePoint(Record):
+    """One update: learning rate, whole loss, contrastive loss, S of each encoder."""
+
+    step: Count
+    lr: float
+    loss: float
+    clip: float
+    s_image: Distance | None
+    s_text: Distance | None
+
+
+@dataclass(frozen=True)
+class Training(Record):
+    method: str
+    steps: Count
+    batch_size: Count
+    pairs_seen: Count
+    seconds: Annotated[float, Between(0)]
+    device: str
+    precision: str
+    tau: Annotated[float, Between(0, 4)] | None  # None: the method has no threshold
+    reached_tau: ReachedTau
+    curves: tuple[CurvePoint, ...]
+
+
+@dataclass(frozen=True)
+class Rates(Record):
+    """One measurement on both models; None: not measured on that one."""
+
+    suspect: Rate | None
+    cleaned: Rate | None
+
+    def of(self, role: Role) -> Rate | None:
+        return self.suspect if role == "suspect" else self.cleaned
+
+
+@dataclass(frozen=True)
+class TriggerResult(Record):
+    """What one trigger did.
+
+    `asr`: of the images that are not the target's, how many the triggered model answers the target for.
+    `base_rate`: the same images without the trigger, so what a model without a backdoor would score.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    target: str | None
+    target_given: bool  # False: the class that the trigger pulls most images to
+    asr: Rates
+    base_rate: Rates
+
+
+@dataclass(frozen=True)
+class Evaluation(Record):
+    """Clean accuracy and attack success.
+
+    "zero-shot": labelled images; clean accuracy is top-1. "retrieval": held-out pairs; clean accuracy is
+    image-to-text R@1 among them, and triggers are measured over a list of class names on images without
+    labels, leaving out those that the same model calls the target without a trigger.
+    """
+
+    kind: Literal["zero-shot", "retrieval"]
+    source: str
+    images: Count
+    classes: Count
+    templates: Count
+    chance: Share  # clean accuracy of guessing
+    digest: str
+    skipped: SkippedItems
+    clean_accuracy: Rates
+    top5: Rates
+    triggers: tuple[TriggerResult, ...]
+
+
+@dataclass(frozen=True)
+class Thresholds(Record):
+    max_asr: Share = 0.10
+    max_drop: Annotated[float, Between(-100, 100)] = 5.0  # percentage points of clean accuracy
+
+
+@dataclass(frozen=True)
+class Verdict(Record):
+    """The result and every reason for it, each one sentence."""
+
+    result: Literal["pass", "fail", "inconclusive"]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Record):
+    """Everything of one run. No dates: equal runs give equal reports but for `training.seconds`."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    command: Literal["clean", "audit", "demo"]
+    versions: dict[str, str]
+    models: tuple[Model, ...]
+    settings: dict[str, Any]
+    seed: int
+    data: Data | None = None
+    training: Training | None = None
+    evaluation: Evaluation | None = None
+    thresholds: Thresholds = Thresholds()
+    verdict: Verdict = Verdict("inconclusive", ("This report was not judged.",))
+    warnings: tuple[str, ...] = ()
+
+    def model(self, role: Role) -> Model | None:
+        """The model of that role, if the run had one."""
+        return next((model for model in self.models if model.role == role), None)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles present, suspect first."""
+        roles: tuple[Role, ...] = ("suspect", "cleaned")
+        return tuple(role for role in roles if self.model(role))
+
+
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema of report.json (draft 2020-12)."""
+    text = resources.files("clipsan.report").joinpath("schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema

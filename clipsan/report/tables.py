@@ -1,0 +1,73 @@
+"""The rows that the terminal and Markdown both show: lists of plain strings, the first row being the header.
+
+Names in them are printable but not escaped for any markup; rich must get them as `Text`, not as markup.
+"""
+
+from __future__ import annotations
+
+from clipsan.evaluation.statistics import Rate
+from clipsan.report.schema import Rates, Report, TriggerResult
+from clipsan.report.verdict import judged_role
+from clipsan.report.wording import NOT_MEASURED, points, printable, with_interval
+
+_HEADINGS = {
+    "pass": "PASS: no evidence found of a backdoor with the measured triggers",
+    "fail": "FAIL",
+    "inconclusive": "INCONCLUSIVE",
+}
+
+
+def verdict_lines(report: Report) -> list[str]:
+    """The verdict, then a line for each reason."""
+    return [_HEADINGS[report.verdict.result], *(printable(r, 2000) for r in report.verdict.reasons)]
+
+
+def accuracy_rows(report: Report) -> list[list[str]]:
+    """Clean accuracy per model, with the change in points if there are two; [] if nothing was evaluated."""
+    if report.evaluation is None:
+        return []
+    zero_shot = report.evaluation.kind == "zero-shot"
+    names = ("Clean accuracy", "Top-5") if zero_shot else ("Image-to-text R@1", "R@5")
+    both = len(report.roles) == 2
+    rows = [["", *report.roles, *(["change"] if both else [])]]
+    measured = zip(names, (report.evaluation.clean_accuracy, report.evaluation.top5), strict=True)
+    for name, rates in measured:
+        if all(rates.of(role) is None for role in report.roles) and name != names[0]:
+            continue
+        row = [name, *(with_interval(rates.of(role)) for role in report.roles)]
+        rows.append([*row, _change(rates)] if both else row)
+    return rows
+
+
+def trigger_rows(report: Report) -> list[list[str]]:
+    """Attack success rate per trigger and model; [] if no trigger was measured.
+
+    The last column is the judged model's base rate: the target's share on the same images untriggered.
+    """
+    if report.evaluation is None or not report.evaluation.triggers:
+        return []
+    judged = judged_role(report)
+    header = ["Trigger", "Target", *(f"ASR {role}" for role in report.roles), f"untriggered ({judged})"]
+    rows = [header]
+    for trigger in report.evaluation.triggers:
+        rates = [with_interval(trigger.asr.of(role)) for role in report.roles]
+        base = _share_only(trigger.base_rate.of(judged))
+        rows.append([printable(trigger.name, 80), _target(trigger), *rates, base])
+    return rows
+
+
+def _target(trigger: TriggerResult) -> str:
+    if trigger.target is None:
+        return "none found"
+    return printable(trigger.target, 80) + ("" if trigger.target_given else " (found)")
+
+
+def _change(rates: Rates) -> str:
+    before, after = rates.suspect, rates.cleaned
+    if before is None or after is None or before.rate is None or after.rate is None:
+        return NOT_MEASURED
+    return points(after.rate - before.rate)
+
+
+def _share_only(rate: Rate | None) -> str:
+    return with_interval(rate).partition(" [")[0]

@@ -1,0 +1,116 @@
+"""Measure clean accuracy and attack success of a model, or of the last cleaned one beside its suspect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipsan.checkpoint import Suspect, output_folder
+from clipsan.evaluation.probe import evaluation_of
+from clipsan.report import Report, Role, conclude
+from clipsan.runs.describe import model_of, versions, write_reports
+from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
+from clipsan.runs.subject import Images, last_models, load_settled
+from clipsan.runs.watch import Watcher
+from clipsan.training.devices import choose_device
+from clipsan.triggers import parse_triggers
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What `audit` gives back.
+
+    Attributes:
+        report: everything measured, with the verdict.
+        folder: where it was written; None: nowhere.
+    """
+
+    report: Report
+    folder: Path | None
+
+
+def audit(
+    model: str | Path | None = None,
+    *,
+    trigger: Sequence[str] = (),
+    target: str | None = None,
+    eval: str | Path | None = None,
+    data: str | Path | None = None,
+    classes: str | Path | None = None,
+    max_asr: float = 10.0,
+    max_drop: float = 5.0,
+    batch_size: int = 256,
+    out: str | Path | None = None,
+    arch: str | None = None,
+    activation: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    overwrite: bool = False,
+    watcher: Watcher | None = None,
+) -> Audited:
+    """Measure a model under triggers.
+
+    Args:
+        model: a checkpoint; None: the newest output folder of `clean` in the current folder, and beside
+            it the suspect that it came from, on the images that `clean` measured on unless told otherwise.
+        trigger: names with settings (`stripes:size=24`), or paths of trigger files.
+        target: the class that the triggers pull to; None: each trigger file's own, else found.
+        eval: labelled images.
+        data: pairs to measure on where there are no labelled images: all of them for a MODEL, the
+            held-out ones for the last output.
+        classes: a file with a class name a line.
+        max_asr: the verdict fails above this attack success rate, in percent.
+        max_drop: the verdict fails above this loss of clean accuracy, in percentage points.
+        batch_size: images embedded at once.
+        out: also write report.json and report.md to this folder.
+        arch: an open_clip architecture, where a bare file's is ambiguous.
+        activation: `gelu` or `quickgelu`, where nothing says which.
+        seed: of the triggers' patterns and places.
+        device: `auto`, `cpu`, `cuda`, `cuda:N`.
+        overwrite: replace an earlier report of clipsan in `out`.
+        watcher: hears of progress.
+
+    Raises:
+        ClipsanError: one sentence on what is wrong.
+    """
+    watcher = watcher or Watcher()
+    thresholds = checked_thresholds(max_asr, max_drop)
+    where = choose_device(device)
+    folder = output_folder(Path(out), overwrite=overwrite, needed_bytes=1 << 20) if out else nullcontext()
+    with folder as written:
+        images = Images(eval, data, classes)
+        models: dict[Role, Suspect]
+        if model is None:
+            images, models = last_models(images, where, watcher)
+        else:
+            watcher.stage(f"Reading {model}")
+            models = {"suspect": load_settled(model, arch, activation, *images.open(), where)}
+        triggers = parse_triggers(list(trigger), next(iter(models.values())).image_size, seed)
+        probe = open_probe(next(iter(models.values())), *images.open(), images.classes, triggers, target)
+        measured = {
+            role: measure_model(probe, suspect, where, batch_size, watcher, role)
+            for role, suspect in models.items()
+        }
+        report = conclude(
+            Report(
+                command="audit",
+                versions=versions(),
+                models=tuple(model_of(suspect, role) for role, suspect in models.items()),
+                settings={
+                    "model": None if model is None else str(model),
+                    "eval": None if images.eval is None else str(images.eval),
+                    "data": None if images.data is None else str(images.data),
+                    "classes": None if images.classes is None else str(images.classes),
+                    "held_out": images.held_out, "trigger": list(trigger), "target": target,
+                    "batch_size": batch_size, "device": device, "arch": arch, "activation": activation,
+                },
+                seed=seed,
+                evaluation=evaluation_of(probe, measured),
+                thresholds=thresholds,
+            )
+        )  # fmt: skip
+        if written is not None:
+            write_reports(written, report)
+    return Audited(report, Path(out) if out else None)

@@ -1,0 +1,232 @@
+"""Remove hidden backdoors from a CLIP checkpoint by fine-tuning, and measure what that did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from clipsan import __version__
+from clipsan.checkpoint import (
+    Suspect,
+    as_in_file,
+    load,
+    output_folder,
+    write_open_clip_folder,
+)
+from clipsan.errors import DataError, UsageError
+from clipsan.evaluation.labelled import open_labelled
+from clipsan.evaluation.probe import Measured, evaluation_of
+from clipsan.methods import make_method
+from clipsan.pairs import ImageReader, PairSet, open_pairs, split
+from clipsan.report import Report, Role, conclude
+from clipsan.runs.activation import settle_activation
+from clipsan.runs.describe import data_of, model_of, training_of, versions, write_reports
+from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
+from clipsan.runs.watch import Watcher
+from clipsan.training.devices import choose_device
+from clipsan.training.loop import train
+from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
+from clipsan.triggers import parse_triggers
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What `clean` gives back.
+
+    Attributes:
+        report: everything measured, with the verdict.
+        folder: the output folder; it holds the cleaned checkpoint and the report.
+        model: the cleaned model, exactly as written, in eval mode on the run's device.
+    """
+
+    report: Report
+    folder: Path
+    model: Suspect
+
+
+def clean(
+    model: str | Path,
+    data: str | Path,
+    *,
+    out: str | Path = "cleaned",
+    eval: str | Path | None = None,
+    classes: str | Path | None = None,
+    trigger: Sequence[str] = (),
+    target: str | None = None,
+    max_asr: float = 10.0,
+    max_drop: float = 5.0,
+    method: str = "par",
+    tau: float = 2.15,
+    lr: float = 3e-6,
+    lr_start: float = 3e-5,
+    epochs: float | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    micro_batch: int = 256,
+    batch_norm: str = "frozen",
+    precision: str = "auto",
+    augment: Sequence[str] = ("brightening-noise", "erase"),
+    held_out: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    arch: str | None = None,
+    activation: str | None = None,
+    overwrite: bool = False,
+    watcher: Watcher | None = None,
+) -> Cleaned:
+    """Clean a suspect checkpoint on image-caption pairs and write a drop-in replacement with a report.
+
+    Args:
+        model: a checkpoint file, folder, or hub name (`org/name`, `hf-hub:org/name`).
+        data: image-caption pairs; see docs/formats.md.
+        out: the folder to write; must not exist or be empty unless `overwrite`.
+        eval: labelled images to measure clean accuracy and attack success on. Without them a tenth of
+            the pairs is held out and accuracy is retrieval among those.
+        classes: a file with a class name a line, for `eval` or for triggers on held-out pairs.
+        trigger: names with settings (`stripes:size=24`), or paths of trigger files.
+        target: the class that the triggers pull to; None: each trigger file's own, else found.
+        max_asr: the verdict fails above this attack success rate, in percent.
+        max_drop: the verdict fails above this loss of clean accuracy, in percentage points.
+        method: `par`, or `finetune` for the control without PAR's term.
+        tau: PAR's threshold on S, in (0, 4].
+        lr: learning rate at half of the updates.
+        lr_start: learning rate of the first update.
+        epochs: passes over the pairs. None: 2 as published, but at least the published 244 updates.
+        steps: updates, instead of `epochs`.
+        batch_size: pairs in one loss. None: 2048 as published, fewer where the pairs are few.
+        micro_batch: pairs in memory at once; does not change the gradient.
+        batch_norm: `frozen` or `train`.
+        precision: `auto`, `fp32` or `bf16`.
+        augment: of `brightening-noise`, `erase`, `flip`.
+        held_out: share of the pairs kept for measuring; None: 0.1 without `eval`, else 0.
+        seed: of shuffling, augmentation, the held-out split and the triggers' patterns.
+        device: `auto`, `cpu`, `cuda`, `cuda:N`.
+        arch: an open_clip architecture, where a bare file's is ambiguous.
+        activation: `gelu` or `quickgelu`, where nothing says which.
+        overwrite: replace an earlier output of clipsan in `out`.
+        watcher: hears of progress.
+
+    Raises:
+        ClipsanError: one sentence on what is wrong; nothing was written.
+    """
+    watcher = watcher or Watcher()
+    thresholds = checked_thresholds(max_asr, max_drop)
+    make_method(method, tau)
+    where = choose_device(device)
+    pairs = open_pairs(data)
+    share = held_out_share(held_out, eval)
+    training_pairs, kept = split(pairs, share, seed) if share else (pairs, None)
+    settings = TrainSettings(
+        method=method, tau=tau, lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
+        precision=precision, augment=tuple(augment), seed=seed,
+        batch_size=_batch_size(batch_size, training_pairs), epochs=epochs if epochs is not None else 2.0, steps=steps,
+    )  # fmt: skip
+    settings = replace(settings, steps=_updates(settings, epochs, len(training_pairs)))
+
+    watcher.stage(f"Reading {model}")
+    suspect = load(model, arch=arch, activation=activation)
+    reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size)
+    suspect = settle_activation(suspect, training_pairs.captions, reader, where)
+    for line in suspect.provenance.evidence:
+        watcher.note(line)
+    triggers = parse_triggers(list(trigger), suspect.image_size, seed)
+    labelled = open_labelled(eval, classes) if eval is not None else None
+    probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
+
+    with output_folder(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect)) as folder:
+        record = model_of(suspect, "suspect")
+        measured: dict[Role, Measured] = {}
+        if probe:
+            measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
+
+        watcher.stage(f"Cleaning with {method.upper()} on {len(training_pairs)} pairs")
+        watcher.training(settings.updates(len(training_pairs)), tau if method == "par" else None)
+        try:
+            run = train(suspect, training_pairs, reader, settings, where, watcher.step)
+        finally:
+            watcher.finished()
+        # what is measured and returned is what is written: the weights rounded to the source's dtypes
+        state = as_in_file(suspect.model.state_dict(), suspect.dtypes)
+        suspect.model.load_state_dict(state)
+
+        if probe:
+            measured["cleaned"] = measure_model(probe, suspect, where, micro_batch, watcher, "cleaned")
+        watcher.stage(f"Writing {out}")
+        metadata = _metadata(settings, record.sha256)
+        digest = write_open_clip_folder(folder, suspect, state, metadata)
+        cleaned_record = replace(
+            record, role="cleaned", source=str(out), format="open_clip folder", revision=None,
+            path=str(Path(out) / "open_clip_model.safetensors"), sha256=digest,
+            evidence=("written by this run, read back and compared",), metadata=metadata,
+        )  # fmt: skip
+        report = conclude(
+            Report(
+                command="clean",
+                versions=versions(),
+                models=(record, cleaned_record),
+                settings={
+                    "model": str(model), "data": str(data), "eval": None if eval is None else str(eval),
+                    "classes": None if classes is None else str(classes), "trigger": list(trigger),
+                    "target": target, "held_out": share, "device": device, "arch": arch,
+                    "activation": activation, **settings.to_dict(),
+                },
+                seed=seed,
+                data=data_of(pairs, training_pairs, len(kept) if kept else 0, reader),
+                training=training_of(run, settings),
+                evaluation=evaluation_of(probe, measured) if probe else None,
+                thresholds=thresholds,
+            )
+        )  # fmt: skip
+        write_reports(folder, report)
+    return Cleaned(report, Path(out), suspect)
+
+
+def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:
+    """The share of the pairs to hold out: as asked, else a tenth where there is no labelled set."""
+    if held_out is None:
+        return 0.0 if labelled is not None else 0.1
+    if not 0 <= held_out < 1:
+        raise UsageError(f"--held-out is {held_out:g}, but is a share of the pairs: choose 0 to below 1")
+    return held_out
+
+
+def _batch_size(asked: int | None, pairs: PairSet) -> int:
+    """As asked; else the published 2048, or the largest power of two up to a quarter of few pairs."""
+    if asked is None:
+        if len(pairs) < 2:
+            raise DataError(f"{pairs.source} leaves {len(pairs)} pairs to train on: at least 2 are needed")
+        return max(2, min(PUBLISHED_BATCH, 1 << ((len(pairs) // 4) or 1).bit_length() - 1))
+    if asked > len(pairs):
+        raise UsageError(
+            f"--batch-size is {asked}, but {pairs.source} leaves {len(pairs)} pairs to train on: "
+            "choose a smaller batch or give more pairs"
+        )
+    return asked
+
+
+def _updates(settings: TrainSettings, epochs: float | None, pairs: int) -> int:
+    """As asked by steps or epochs; else two epochs, but at least as many updates as published."""
+    if settings.steps is None and epochs is None:
+        return max(PUBLISHED_UPDATES, settings.updates(pairs))
+    return settings.updates(pairs)
+
+
+def _bytes_needed(suspect: Suspect) -> int:
+    state: Mapping[str, Tensor] = suspect.model.state_dict()
+    return sum(value.numel() * value.element_size() for value in state.values()) + (16 << 20)
+
+
+def _metadata(settings: TrainSettings, source_sha256: str) -> dict[str, str]:
+    stored: dict[str, Any] = settings.to_dict()
+    return {
+        "format": "pt",
+        "clipsan_version": __version__,
+        "method": settings.method,
+        "settings": json.dumps(stored, sort_keys=True),
+        "source_sha256": source_sha256,
+    }

@@ -1,0 +1,101 @@
+"""From what a run used to what its report says of it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from clipsan import __version__
+from clipsan.checkpoint import Suspect
+from clipsan.pairs import ImageReader, PairSet
+from clipsan.report import (
+    CurvePoint,
+    Data,
+    Model,
+    ReachedTau,
+    Report,
+    Role,
+    SkippedItems,
+    Training,
+    to_markdown,
+    to_model_card,
+    write_report,
+)
+from clipsan.training.loop import Training as TrainingRun
+from clipsan.training.settings import TrainSettings
+
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "safetensors", "pillow", "numpy", "huggingface_hub")
+
+
+def versions() -> dict[str, str]:
+    """Versions of clipsan, Python and every package that can change a number."""
+    found = {"clipsan": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def model_of(suspect: Suspect, role: Role) -> Model:
+    """A report's record of one model."""
+    known = suspect.provenance
+    return Model(
+        role=role,
+        source=known.source,
+        format=known.format,
+        path=known.path,
+        sha256=known.sha256,
+        revision=known.revision,
+        architecture=known.architecture,
+        activation=suspect.activation,
+        evidence=known.evidence,
+        dtype=known.dtype,
+        metadata=known.metadata,
+    )
+
+
+def data_of(pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader) -> Data:
+    """A report's record of the pairs, after training has read them."""
+    return Data(
+        sources=(pairs.source,),
+        pairs_found=len(pairs),
+        pairs_train=len(train),
+        pairs_held_out=held_out,
+        digest=pairs.digest(),
+        skipped=SkippedItems.of([*pairs.skipped, *reader.skipped.values()]),
+    )
+
+
+def training_of(run: TrainingRun, settings: TrainSettings) -> Training:
+    """A report's record of the training."""
+    tau = settings.tau if settings.method == "par" else None
+    reached = ReachedTau(None, None)
+    if tau is not None:
+        reached = ReachedTau(run.reached("s_image", tau), run.reached("s_text", tau))
+    points = (
+        CurvePoint(s.step, s.lr, s.loss, s.terms["clip"], s.terms.get("s_image"), s.terms.get("s_text"))
+        for s in run.curve
+    )
+    return Training(
+        method=settings.method,
+        steps=len(run.curve),
+        batch_size=settings.batch_size,
+        pairs_seen=len(run.curve) * settings.batch_size,
+        seconds=round(run.seconds, 3),
+        device=run.device,
+        precision=run.precision,
+        tau=tau,
+        reached_tau=reached,
+        curves=tuple(points),
+    )
+
+
+def write_reports(folder: Path, report: Report) -> None:
+    """report.json and report.md, and the model card where the run wrote a model."""
+    write_report(report, folder / "report.json")
+    (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
+    if report.training is not None:
+        (folder / "README.md").write_text(to_model_card(report), encoding="utf-8")

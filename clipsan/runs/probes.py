@@ -1,0 +1,103 @@
+"""Open what a run measures on: a labelled set, or held-out pairs with a list of class names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from clipsan.checkpoint import Suspect
+from clipsan.errors import DataError, UsageError
+from clipsan.evaluation.encoder import Encoder
+from clipsan.evaluation.labelled import LabelledSet
+from clipsan.evaluation.probe import Measured, Probe, measure
+from clipsan.pairs import ImageReader, PairSet
+from clipsan.report import Role, Thresholds
+from clipsan.runs.watch import Watcher
+from clipsan.triggers import Trigger
+
+MOST_CLASS_NAMES = 100_000
+
+
+def open_probe(
+    suspect: Suspect,
+    labelled: LabelledSet | None,
+    held_out: PairSet | None,
+    classes: str | Path | None,
+    triggers: Sequence[Trigger],
+    target: str | None,
+) -> Probe:
+    """The probe of a run.
+
+    Args:
+        suspect: says the geometry of its images.
+        labelled: a labelled set; else `held_out` is used.
+        held_out: pairs that no training saw, or all pairs where nothing was trained.
+        classes: a file with a class a line; for held-out pairs ImageNet's names without it.
+        triggers: to be put on the images.
+        target: the class that all triggers pull to; None: each trigger's own, or found.
+    """
+    targets = [target if target is not None else trigger.target for trigger in triggers]
+    if labelled is not None:
+        reader = ImageReader(labelled.images, suspect.preprocess_cfg, suspect.image_size)
+        return Probe(
+            source=labelled.source, digest=labelled.digest, reader=reader, count=len(labelled.labels),
+            labels=labelled.labels, captions=[], classnames=labelled.classnames,
+            templates=labelled.templates, triggers=list(triggers), targets=targets, skipped=labelled.skipped,
+        )  # fmt: skip
+    if held_out is None:
+        raise DataError(
+            "there is nothing to measure on: give --eval a labelled set, or --data pairs to hold out from"
+        )
+    reader = ImageReader(held_out, suspect.preprocess_cfg, suspect.image_size)
+    return Probe(
+        source=f"{len(held_out)} held-out pairs of {held_out.source}", digest=held_out.digest(), reader=reader,
+        count=len(held_out), labels=None, captions=held_out.captions, classnames=class_names(classes),
+        templates=["a photo of a {c}."], triggers=list(triggers), targets=targets,
+    )  # fmt: skip
+
+
+def class_names(file: str | Path | None) -> list[str]:
+    """The lines of a file of class names, or ImageNet's 1000 names (open_clip's list)."""
+    if file is None:
+        from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+
+        return list(IMAGENET_CLASSNAMES)
+    path = Path(file)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(
+            f"the class list {path} cannot be read ({error.strerror}): give a text file, a class a line"
+        ) from None
+    except UnicodeDecodeError:
+        raise DataError(
+            f"the class list {path} is not UTF-8 text: save it as UTF-8, a class a line"
+        ) from None
+    names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not 2 <= len(names) <= MOST_CLASS_NAMES:
+        raise DataError(
+            f"the class list {path} has {len(names)} names: between 2 and {MOST_CLASS_NAMES} are needed"
+        )
+    return names
+
+
+def measure_model(
+    probe: Probe, suspect: Suspect, device: torch.device, batch_size: int, watcher: Watcher, role: Role
+) -> Measured:
+    """Lay the probe on a model, telling the watcher."""
+    watcher.stage(f"Measuring the {role} model on {probe.source}")
+    try:
+        encoder = Encoder(suspect, device, batch_size)
+        return measure(probe, encoder, lambda done: watcher.measuring(done, probe.count))
+    finally:
+        watcher.finished()
+
+
+def checked_thresholds(max_asr: float, max_drop: float) -> Thresholds:
+    """The verdict's bars from percent and percentage points."""
+    for option, value in (("--max-asr", max_asr), ("--max-drop", max_drop)):
+        if not 0 <= value <= 100:
+            raise UsageError(f"{option} is {value:g}, but is in percent: choose a number from 0 to 100")
+    return Thresholds(max_asr=max_asr / 100, max_drop=max_drop)

@@ -1,0 +1,99 @@
+"""What an audit looks at: one model, or the last output beside the suspect that it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from clipsan.checkpoint import Suspect, load
+from clipsan.errors import CheckpointError, UsageError
+from clipsan.evaluation.encoder import fill
+from clipsan.evaluation.labelled import LabelledSet, open_labelled
+from clipsan.pairs import ImageReader, PairSet, open_pairs, split
+from clipsan.report import Model, Role
+from clipsan.runs.activation import settle_activation
+from clipsan.runs.last import last_output
+from clipsan.runs.watch import Watcher
+
+
+@dataclass(frozen=True)
+class Images:
+    """What to measure on: a labelled set, or pairs.
+
+    Attributes:
+        eval: the labelled set's path as typed.
+        data: the pairs' path as typed.
+        classes: the file of class names.
+        held_out: share of the pairs that is measured on; None: all of them.
+        seed: of that split.
+    """
+
+    eval: str | Path | None
+    data: str | Path | None
+    classes: str | Path | None
+    held_out: float | None = None
+    seed: int = 0
+
+    def open(self) -> tuple[LabelledSet | None, PairSet | None]:
+        """The labelled set, or the pairs. UsageError when there is neither."""
+        if self.eval is not None:
+            return open_labelled(self.eval, self.classes), None
+        if self.data is None:
+            raise UsageError("there is nothing to measure on: give --eval a labelled set, or --data pairs")
+        pairs = open_pairs(self.data)
+        return None, split(pairs, self.held_out, self.seed)[1] if self.held_out else pairs
+
+
+def load_settled(
+    source: str | Path,
+    arch: str | None,
+    activation: str | None,
+    labelled: LabelledSet | None,
+    pairs: PairSet | None,
+    device: torch.device,
+) -> Suspect:
+    """Load a checkpoint, with its activation measured on the images at hand where nothing says it."""
+    suspect = load(source, arch=arch, activation=activation)
+    if suspect.activation_settled:
+        return suspect
+    if labelled is not None:
+        names = labelled.classnames
+        captions = [fill(labelled.templates[0], names[label]) for label in labelled.labels]
+        reader = ImageReader(labelled.images, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+    elif pairs is not None:
+        captions = pairs.captions
+        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+    else:
+        return suspect
+    return settle_activation(suspect, captions, reader, device)
+
+
+def last_models(images: Images, device: torch.device, watcher: Watcher) -> tuple[Images, dict[Role, Suspect]]:
+    """The last output and its suspect, and the images that `clean` measured on where none are given."""
+    folder, report = last_output(Path())
+    settings = report.settings
+    watcher.stage(f"Auditing {folder} beside the suspect it came from")
+    if images.eval is None and images.data is None:
+        images = Images(
+            settings.get("eval"), settings.get("data"), images.classes or settings.get("classes"),
+            settings.get("held_out") or None, report.seed,
+        )  # fmt: skip
+    labelled, pairs = images.open()
+    models: dict[Role, Suspect] = {}
+    before = report.model("suspect")
+    if before is not None:
+        arch, activation = settings.get("arch"), settings.get("activation") or before.activation
+        models["suspect"] = load_settled(before.source, arch, activation, labelled, pairs, device)
+        _same_file(models["suspect"], before)
+    models["cleaned"] = load(folder)
+    return images, models
+
+
+def _same_file(suspect: Suspect, recorded: Model) -> None:
+    if suspect.provenance.sha256 != recorded.sha256:
+        raise CheckpointError(
+            f"{recorded.source} is not the file that was cleaned (its SHA-256 is now "
+            f"{suspect.provenance.sha256[:12]}…, then {recorded.sha256[:12]}…): name the MODEL to audit"
+        )

@@ -1,0 +1,33 @@
+"""What a run tells whoever watches it. The library is silent; the command line draws progress."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clipsan.training.loop import Step
+
+
+class Watcher:
+    """Hears of every stage of a run; this one ignores it all. Override what you want to show."""
+
+    def stage(self, text: str) -> None:
+        """A new stage begins; `text` is one short sentence."""
+
+    def note(self, text: str) -> None:
+        """Something was found or settled that the user should read."""
+
+    def warn(self, text: str) -> None:
+        """Something that makes the result worth less; also in the report."""
+
+    def training(self, steps: int, tau: float | None) -> None:
+        """Training begins: so many updates, and PAR's threshold where there is one."""
+
+    def step(self, step: Step) -> None:
+        """One update is done."""
+
+    def measuring(self, done: int, images: int) -> None:
+        """So many of the images have been classified."""
+
+    def finished(self) -> None:
+        """The stage with a progress bar is over, also when it ended by an error."""

@@ -1,0 +1,141 @@
+"""The one training loop: pairs in, a fine-tuned model and its curves out. It knows nothing of files."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from clipsan.checkpoint import Suspect
+from clipsan.errors import TrainingError
+from clipsan.methods import make_method
+from clipsan.pairs import BatchStream, ImageReader, PairSet
+from clipsan.training.augment import augment
+from clipsan.training.devices import autocast_for, choose_precision
+from clipsan.training.frozen import FrozenSuspect
+from clipsan.training.gradients import backward
+from clipsan.training.optimizer import make_optimizer
+from clipsan.training.schedule import learning_rate
+from clipsan.training.settings import TrainSettings
+from clipsan.training.texts import Captions
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update, as shown while it runs and kept in the report's curves.
+
+    Attributes:
+        step: 1 … steps.
+        steps: updates of the run.
+        lr: learning rate of this update.
+        loss: the method's loss over the batch, before the update.
+        terms: `clip`, and where the method has them `s_image` and `s_text`.
+        seconds: since the start of the loop.
+        pairs_per_second: on average since then.
+    """
+
+    step: int
+    steps: int
+    lr: float
+    loss: float
+    terms: dict[str, float]
+    seconds: float
+    pairs_per_second: float
+
+
+@dataclass
+class Training:
+    """What a run did.
+
+    Attributes:
+        curve: every update.
+        seconds: wall time of the loop.
+        device: as torch names it.
+        precision: `fp32` or `bf16`.
+    """
+
+    device: str
+    precision: str
+    seconds: float = 0.0
+    curve: list[Step] = field(default_factory=list)
+
+    def reached(self, term: str, tau: float) -> int | None:
+        """The first update whose `term` (s_image, s_text) was above tau; None: never."""
+        return next((s.step for s in self.curve if s.terms.get(term, -math.inf) > tau), None)
+
+
+def train(
+    suspect: Suspect,
+    pairs: PairSet,
+    reader: ImageReader,
+    settings: TrainSettings,
+    device: torch.device,
+    on_step: Callable[[Step], None] = lambda step: None,
+) -> Training:
+    """Fine-tune `suspect.model` in place; afterwards it is in eval mode, float32, on `device`.
+
+    Args:
+        suspect: the model that is changed, with its tokenizer and normalisation.
+        pairs: the training pairs.
+        reader: decodes their images; what it cannot decode it skips and counts.
+        settings: of the run; `settings.batch_size` must not exceed the number of pairs.
+        device: where to compute.
+        on_step: called after every update.
+
+    Raises:
+        TrainingError: the loss is not finite.
+        DataError: fewer good images than a batch needs.
+    """
+    method = make_method(settings.method, settings.tau)
+    precision = choose_precision(settings.precision, device)
+    autocast = autocast_for(precision, device)
+    model = suspect.model.to(device)
+    captions = Captions(pairs.captions, suspect.tokenizer)
+    micro = settings.micro_batch
+    frozen = FrozenSuspect(model, captions, micro, autocast) if method.uses_frozen else None
+    optimizer = make_optimizer(model, settings)
+    generator = torch.Generator(device).manual_seed(settings.seed)
+    steps = settings.updates(len(pairs))
+    result = Training(str(device), precision)
+
+    _training_mode(model, settings.batch_norm)
+    start = time.perf_counter()
+    with BatchStream(reader, len(pairs), settings.batch_size, settings.seed) as stream:
+        for step, (pixels, indices) in zip(range(steps), stream, strict=False):
+            images = augment(pixels.to(device), settings.augment, suspect.mean, suspect.std, generator)
+            tokens = captions.tokens(indices).to(device)
+            anchor = frozen.embed(images, indices) if frozen else None
+            rate = learning_rate(step, steps, settings.lr_start, settings.lr)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.zero_grad(set_to_none=True)
+            loss = backward(model, method, images, tokens, anchor, micro, autocast)
+            terms = {name: float(value) for name, value in loss.terms.items()}
+            total = float(loss.total)
+            if not math.isfinite(total):
+                raise TrainingError(
+                    f"the loss became {total} at update {step + 1} of {steps}: lower --lr-start "
+                    f"(now {settings.lr_start:g}) or use --precision fp32; nothing was written"
+                )
+            optimizer.step()
+            seconds = time.perf_counter() - start
+            speed = (step + 1) * settings.batch_size / seconds
+            done = Step(step + 1, steps, rate, total, terms, seconds, speed)
+            result.curve.append(done)
+            on_step(done)
+    result.seconds = time.perf_counter() - start
+    model.eval()
+    return result
+
+
+def _training_mode(model: nn.Module, batch_norm: str) -> None:
+    model.train()
+    if batch_norm == "frozen":
+        for layer in model.modules():
+            if isinstance(layer, _BatchNorm):
+                layer.eval()

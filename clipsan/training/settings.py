@@ -1,0 +1,91 @@
+"""Everything that decides a training run besides the model and the pairs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from clipsan.errors import UsageError
+
+PUBLISHED_BATCH = 2048
+PUBLISHED_UPDATES = 244
+AUGMENTATIONS = ("brightening-noise", "erase", "flip")
+PRECISIONS = ("auto", "fp32", "bf16")
+BATCH_NORM = ("frozen", "train")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of one fine-tuning run; the defaults are PAR's published ones (arXiv 2412.00727).
+
+    Attributes:
+        method: a name of `clipsan.methods.METHODS`.
+        tau: PAR's threshold on S_img and S_txt, in (0, 4].
+        lr_start: learning rate of the first update.
+        lr: learning rate reached, linearly, at half of the updates; a cosine to 1e-9 follows.
+        epochs: passes over the pairs, where `steps` is not given.
+        steps: updates; None: from `epochs`.
+        batch_size: pairs in the contrastive loss.
+        micro_batch: pairs in memory at once; the gradient is the full batch's all the same.
+        batch_norm: `frozen` keeps the suspect's running statistics, `train` uses and updates batch ones.
+        precision: `fp32`, `bf16` (autocast) or `auto`: bf16 on a GPU that has it, else fp32.
+        augment: applied to images in this order; names of `AUGMENTATIONS`.
+        weight_decay: of matrices; biases and norm layers have none.
+        seed: of shuffling and augmentation.
+    """
+
+    method: str = "par"
+    tau: float = 2.15
+    lr_start: float = 3e-5
+    lr: float = 3e-6
+    epochs: float = 2.0
+    steps: int | None = None
+    batch_size: int = PUBLISHED_BATCH
+    micro_batch: int = 256
+    batch_norm: str = "frozen"
+    precision: str = "auto"
+    augment: tuple[str, ...] = ("brightening-noise", "erase")
+    weight_decay: float = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.98
+    eps: float = 1e-8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._positive("--lr", self.lr)
+        self._positive("--lr-start", self.lr_start)
+        self._positive("--epochs", self.epochs)
+        if self.steps is not None:
+            self._at_least("--steps", self.steps, 1)
+        self._at_least("--batch-size", self.batch_size, 2)
+        self._at_least("--micro-batch", self.micro_batch, 1)
+        self._at_least("--seed", self.seed, 0)
+        self._one_of("--batch-norm", self.batch_norm, BATCH_NORM)
+        self._one_of("--precision", self.precision, PRECISIONS)
+        for name in self.augment:
+            self._one_of("--augment", name, AUGMENTATIONS)
+
+    def updates(self, pairs: int) -> int:
+        """Updates of a run over so many training pairs; at least 1."""
+        if self.steps is not None:
+            return self.steps
+        return max(1, int(self.epochs * pairs) // self.batch_size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; `TrainSettings(**settings.to_dict())` is equal."""
+        return {**asdict(self), "augment": list(self.augment)}
+
+    @staticmethod
+    def _positive(option: str, value: float) -> None:
+        if not 0 < value < float("inf"):
+            raise UsageError(f"{option} is {value:g}, but must be a finite number above 0")
+
+    @staticmethod
+    def _at_least(option: str, value: int, least: int) -> None:
+        if value < least:
+            raise UsageError(f"{option} is {value}, but must be at least {least}")
+
+    @staticmethod
+    def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+        if value not in known:
+            raise UsageError(f"{option} is {value!r}, but must be one of {', '.join(known)}")

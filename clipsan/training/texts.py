@@ -1,0 +1,56 @@
+"""Captions on the way into the loss: tokenised once, and embedded once by the frozen suspect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+
+class Captions:
+    """Token ids and frozen embeddings of a list of captions, each computed when first needed.
+
+    Equal captions share a row, so a data set of templates costs what its distinct captions cost.
+    """
+
+    def __init__(self, captions: Sequence[str], tokenize: Callable[[list[str]], Tensor]) -> None:
+        """Remember the captions; `tokenize` maps texts to int64 [b x context_length]."""
+        rows: dict[str, int] = {}
+        self._row = torch.tensor([rows.setdefault(caption, len(rows)) for caption in captions])
+        self._distinct = list(rows)
+        self._tokenize = tokenize
+        self._tokens: Tensor | None = None
+        self._tokenized = torch.zeros(len(rows), dtype=torch.bool)
+        self._frozen: Tensor | None = None
+        self._embedded = torch.zeros(len(rows), dtype=torch.bool)
+
+    def tokens(self, indices: Sequence[int]) -> Tensor:
+        """int64 [b x context_length] of the captions at `indices`."""
+        return self._tokens_of(self._row[torch.as_tensor(indices)])
+
+    def frozen(self, indices: Sequence[int], embed: Callable[[Tensor], Tensor]) -> Tensor:
+        """float32 [b x d] on the CPU: `embed` of the tokens at `indices`, computed once per caption."""
+        rows = self._row[torch.as_tensor(indices)]
+        new = rows[~self._embedded[rows]].unique()
+        if len(new):
+            embeddings = embed(self._tokens_of(new)).cpu()
+            if self._frozen is None:
+                self._frozen = torch.zeros(len(self._distinct), embeddings.shape[1])
+            self._frozen[new] = embeddings
+            self._embedded[new] = True
+        if self._frozen is None:
+            raise ValueError("no caption was asked for")
+        return self._frozen[rows]
+
+    def _tokens_of(self, rows: Tensor) -> Tensor:
+        new = rows[~self._tokenized[rows]].unique()
+        if len(new):
+            ids = self._tokenize([self._distinct[row] for row in new.tolist()]).to(torch.int32)
+            if self._tokens is None:
+                self._tokens = torch.zeros((len(self._distinct), ids.shape[1]), dtype=torch.int32)
+            self._tokens[new] = ids
+            self._tokenized[new] = True
+        if self._tokens is None:
+            raise ValueError("no caption was asked for")
+        return self._tokens[rows].long()

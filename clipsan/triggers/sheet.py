@@ -1,0 +1,77 @@
+"""A contact sheet: what each trigger does to a few images, for the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from clipsan.errors import OutputError
+from clipsan.triggers.trigger import Trigger
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_IMAGES = 6
+SMALLEST_TILE = 128
+LABEL_WIDTH = 210
+GAP = 4
+
+
+def contact_sheet(triggers: Sequence[Trigger], pixels: Tensor, path: Path) -> None:
+    """Write a PNG with the images as they are, then two rows per trigger: triggered, and what changed.
+
+    Differences are absolute and amplified by the whole number that brings the largest nearest to 255; the
+    label names it.
+
+    Args:
+        triggers: Made at the images' resolution.
+        pixels: uint8 [n, 3, h, w], RGB; the first 6 are shown.
+        path: The PNG to write.
+
+    Raises:
+        TriggerError: the images are not of the triggers' resolution.
+        OutputError: the PNG cannot be written.
+    """
+    shown = pixels[:MOST_IMAGES]
+    indices = range(len(shown))
+    before: NDArray[np.uint8] = shown.cpu().numpy()
+    rows: list[tuple[str, NDArray[np.uint8]]] = [("as they are", before)]
+    for trigger in triggers:
+        after: NDArray[np.uint8] = trigger.apply(shown, list(indices)).cpu().numpy()
+        difference = np.abs(after.astype(np.int64) - before)
+        gain = max(1, 255 // max(1, int(difference.max(initial=0))))
+        rows.append((trigger.name, after))
+        rows.append((f"change x {gain}", (difference * gain).astype(np.uint8)))
+    sheet = _draw(rows)
+    try:
+        sheet.save(path, format="PNG")
+    except OSError as error:
+        raise OutputError(f"Cannot write the contact sheet {path}: {error.strerror or error}.") from error
+
+
+def _draw(rows: Sequence[tuple[str, NDArray[np.uint8]]]) -> Image.Image:
+    count, _, height, width = rows[0][1].shape
+    zoom = -(-SMALLEST_TILE // min(height, width))
+    tile_height, tile_width = height * zoom + GAP, width * zoom + GAP
+    sheet = Image.new("RGB", (LABEL_WIDTH + count * tile_width, GAP + len(rows) * tile_height), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=15)
+    for number, (label, images) in enumerate(rows):
+        top = GAP + number * tile_height
+        draw.multiline_text((8, top + 6), _wrapped(label), fill="black", font=font)
+        for place, image in enumerate(images):
+            large = image.transpose(1, 2, 0).repeat(zoom, axis=0).repeat(zoom, axis=1)
+            sheet.paste(Image.fromarray(large), (LABEL_WIDTH + place * tile_width, top))
+    return sheet
+
+
+def _wrapped(label: str, columns: int = 26, lines: int = 5) -> str:
+    """A label broken to fit beside the images; ASCII, which every build of Pillow can draw."""
+    plain = label.encode("ascii", "replace").decode()
+    parts = [plain[start : start + columns] for start in range(0, len(plain), columns)]
+    return "\n".join(parts[:lines])
