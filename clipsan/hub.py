@@ -90,14 +90,16 @@ def fetch_open_clip(repository: Repository) -> Snapshot:
         )
         names = {sibling.rfilename for sibling in info.siblings or ()}
         weights = next((name for name in WEIGHT_NAMES if name in names), None)
-        if CONFIG_NAME not in names or weights is None or info.sha is None:
+        if CONFIG_NAME not in names or weights is None:
             kind = "a transformers model" if "config.json" in names else "no open_clip model"
             raise CheckpointError(
                 f"The repository {repository} holds {kind}: {CONFIG_NAME} and {WEIGHT_NAMES[0]} are needed."
             )
-        config = _download(repository.name, CONFIG_NAME, info.sha)
-        _download(repository.name, weights, info.sha)
-    return Snapshot(config.parent, info.sha)
+        # Asked for by its name, so that the cache learns the name and offline use finds it; the folder of the
+        # snapshot is the commit, and the weights are taken from that one.
+        folder = _download(repository.name, CONFIG_NAME, repository.revision).parent
+        _download(repository.name, weights, folder.name)
+    return Snapshot(folder, folder.name)
 
 
 def _from_cache(repository: Repository) -> Snapshot:
@@ -115,10 +117,10 @@ def _from_cache(repository: Repository) -> Snapshot:
     )
 
 
-def _download(name: str, file: str, commit: str) -> Path:
+def _download(name: str, file: str, revision: str | None) -> Path:
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(name, file, revision=commit, endpoint=_endpoint(), etag_timeout=SECONDS))
+    return Path(hf_hub_download(name, file, revision=revision, endpoint=_endpoint(), etag_timeout=SECONDS))
 
 
 def _endpoint() -> str | None:

@@ -16,3 +16,17 @@ def shared() -> Path:
     if not (folder / "photos").is_dir() or not (folder / "victims").is_dir():
         pytest.skip("the photographs and victims are not here; set CLIPSAN_SHARED to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory) -> Path:
+    """A folder with `model/`, `model.safetensors`, `pairs/` (40 scenes) and `eval/` (2 of each class)."""
+    from clipsan.synth import write_labelled, write_pairs
+    from tiny_models import make_tiny
+
+    folder = tmp_path_factory.mktemp("world")
+    make_tiny("vit").write_folder(folder / "model")
+    (folder / "model.safetensors").hardlink_to(folder / "model" / "open_clip_model.safetensors")
+    write_pairs(folder / "pairs", 40, seed=1, size=48)
+    write_labelled(folder / "eval", 2, seed=2, size=48)
+    return folder

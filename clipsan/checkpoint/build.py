@@ -76,17 +76,26 @@ def make_tokenizer(model_cfg: Mapping[str, Any], where: str) -> Callable[[list[s
     Raises:
         CheckpointError: the vocabulary is not CLIP's 49408 tokens, so another tokenizer is needed.
     """
+    check_vocabulary(model_cfg, where)
     text = model_cfg["text_cfg"]
-    vocabulary = text.get("vocab_size", VOCABULARY)
+    tokenizer: Callable[[list[str]], Tensor] = SimpleTokenizer(
+        context_length=text.get("context_length", 77), **(text.get("tokenizer_kwargs") or {})
+    )
+    return tokenizer
+
+
+def check_vocabulary(model_cfg: Mapping[str, Any], where: str) -> None:
+    """Require the vocabulary of CLIP's own tokenizer.
+
+    Raises:
+        CheckpointError: it has another size, so another tokenizer is needed.
+    """
+    vocabulary = model_cfg["text_cfg"].get("vocab_size", VOCABULARY)
     if vocabulary != VOCABULARY:
         raise CheckpointError(
             f"{where} has a vocabulary of {vocabulary} tokens, not the {VOCABULARY} of CLIP's tokenizer;"
             " models with another tokenizer are not supported in this version."
         )
-    tokenizer: Callable[[list[str]], Tensor] = SimpleTokenizer(
-        context_length=text.get("context_length", 77), **(text.get("tokenizer_kwargs") or {})
-    )
-    return tokenizer
 
 
 def compare_keys(expected: Mapping[str, TensorInfo], found: Mapping[str, TensorInfo], where: str) -> None:
@@ -120,9 +129,7 @@ def compare_keys(expected: Mapping[str, TensorInfo], found: Mapping[str, TensorI
 def _skeleton(model_cfg: Mapping[str, Any], where: str) -> nn.Module:
     """The model on the meta device: shapes without memory."""
     cfg = copy.deepcopy(dict(model_cfg))
-    height, width = image_size_of(cfg)
-    if isinstance(cfg["vision_cfg"].get("layers"), list) and height != width:
-        raise CheckpointError(f"{where}: a ResNet image tower takes square images, not {height} x {width}.")
+    _check_image_size(cfg, where)
     try:
         with torch.device("meta"):
             model: nn.Module = CLIP(**cfg)
@@ -132,6 +139,20 @@ def _skeleton(model_cfg: Mapping[str, Any], where: str) -> nn.Module:
             f"open_clip cannot build the configuration of {where} ({reason:.160}); check its numbers."
         ) from None
     return model
+
+
+def _check_image_size(cfg: dict[str, Any], where: str) -> None:
+    """Refuse sizes that build but cannot run: open_clip finds out at the first image."""
+    height, width = image_size_of(cfg)
+    vision = cfg["vision_cfg"]
+    if isinstance(vision.get("layers"), list):
+        # A ResNet halves five times, rounding up once; its attention pool expects size // 32 places a side.
+        if height != width or height < 32 or height % 32 == 31:
+            raise CheckpointError(
+                f"{where}: a ResNet image tower cannot take images of {height} x {width} pixels."
+            )
+    elif min(height, width) < (vision.get("patch_size", 16) or 16):
+        raise CheckpointError(f"{where}: its images of {height} x {width} pixels are smaller than one patch.")
 
 
 def _number(tensors: Tensors, key: str, wanted: torch.dtype, where: str) -> Tensor:

@@ -30,7 +30,7 @@ NEEDS_NETWORK = {
     "hf_model_name": "a text tower from transformers",
     "hf_tokenizer_name": "a tokenizer from the Hugging Face hub",
     "multimodal_cfg": "a captioning model (CoCa)",
-    "custom_text": "a text tower kept apart (custom_text)",
+    "custom_text": "a text tower kept apart",
 }
 
 Check = Callable[[Any], bool]
@@ -169,7 +169,7 @@ def check_model_cfg(found: Mapping[str, Any], where: str) -> dict[str, Any]:
     vision, text = found.get("vision_cfg"), found.get("text_cfg")
     if not isinstance(vision, dict) or not isinstance(text, dict) or "embed_dim" not in found:
         raise CheckpointError(f"{where}: its model_cfg needs embed_dim, vision_cfg and text_cfg.")
-    for part in (found, vision, text):
+    for part in (vision, text, found):
         for key, what in NEEDS_NETWORK.items():
             if part.get(key):
                 raise CheckpointError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsan.checkpoint.architecture import Architecture, settle
+from clipsan.checkpoint.build import check_vocabulary
 from clipsan.checkpoint.config import CONFIG_NAME
 from clipsan.checkpoint.formats import Weights, read, recognise, weights_file
 from clipsan.checkpoint.load import locate
@@ -120,10 +121,11 @@ def _read_shapes(
         name = recognise(opened).name
         weights = read(opened.path)
         plan = settle(weights.tensors.infos, weights.config, weights.path.name)
+        check_vocabulary(plan.model_cfg, weights.path.name)
     except CheckpointError as error:
         if name == "unknown":
             raise
-        return name, weights, None, str(error)
+        return name, weights, plan, str(error)
     return name, weights, plan, None
 
 

@@ -33,9 +33,9 @@ class Opened:
     @cached_property
     def names(self) -> frozenset[str]:
         """Names in the folder; none for a file."""
-        return (
-            frozenset(child.name for child in self.path.iterdir()) if self.kind == "folder" else frozenset()
-        )
+        if self.kind != "folder":
+            return frozenset()
+        return frozenset(child.name for child in self.path.iterdir())
 
     @cached_property
     def header(self) -> Header:
@@ -71,8 +71,9 @@ def open_path(path: Path) -> Opened:
         return Opened(path, _kind(path))
     except FileNotFoundError:
         raise CheckpointError(f"There is no file or folder {str(path)!r}; check the path.") from None
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read ({error.strerror or error}).") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{str(path)!r} cannot be read ({reason}).") from None
 
 
 def _kind(path: Path) -> Kind:

@@ -128,7 +128,11 @@ def _put_in_place(partial: Path, target: Path) -> None:
 
 
 def _concerns(error: OSError, path: Path) -> bool:
-    """True where an error names no file (as `write` does) or one beside or under `path`."""
+    """True where an error names no file (as `write` does), or `path`, or a hidden sibling of it."""
     if error.filename is None:
         return True
-    return os.fspath(path.parent) in (named := os.fsdecode(error.filename)) or named == os.fspath(path)
+    try:
+        first = Path(os.fsdecode(error.filename)).relative_to(path.parent).parts[:1]
+    except ValueError:
+        return False
+    return bool(first) and (first[0] == path.name or first[0].startswith(f".{path.name}."))

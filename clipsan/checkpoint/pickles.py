@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import mmap
 import pickletools
+import struct
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -62,21 +64,22 @@ def scan(path: Path) -> Scan:
     """
     if not zipfile.is_zipfile(path):
         return Scan(_not_known(_globals_of_legacy(path)), ())
+    if is_torchscript(path):  # its pickles name types of its own program, which says nothing more
+        return Scan((), _program_members(path))
     members = _checked_members(path)
-    code = tuple(sorted(m.filename for m in members if "/code/" in f"/{m.filename}"))
     found: set[str] = set()
-    with zipfile.ZipFile(path) as archive:
+    with _archive(path) as archive:
         for member in members:
             if member.filename.endswith(".pkl"):
                 with archive.open(member) as file:
                     found |= set(_globals(file, path.name))
-    if code or not found - SAFE_GLOBALS:
-        return Scan(_not_known(found), code)
+    if not found - SAFE_GLOBALS:
+        return Scan((), ())
     try:  # torch knows more harmless builders than the list here (numpy-free containers, rebuilt types)
         torchs = set(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
     except Exception:  # noqa: BLE001  its reader gives up on opcodes that torch.save never writes
-        return Scan(_not_known(found), code)
-    return Scan(tuple(sorted(torchs - set(HARMLESS))), code)
+        return Scan(_not_known(found), ())
+    return Scan(tuple(sorted(torchs - set(HARMLESS))), ())
 
 
 def load_pickle(path: Path) -> Any:
@@ -106,8 +109,32 @@ def load_pickle(path: Path) -> Any:
 
 def is_torchscript(path: Path) -> bool:
     """True for an archive with program text or constants, as `torch.jit.save` writes (OpenAI's files)."""
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in f"/{n}" or n.endswith("/constants.pkl") for n in archive.namelist())
+    return bool(_program_members(path))
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An opened zip whose damage comes out as one sentence."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        struct.error,
+        UnicodeError,
+    ) as error:
+        raise CheckpointError(
+            f"{path.name} is a damaged archive ({error!s:.120}); get the file again."
+        ) from None
+
+
+def _program_members(path: Path) -> tuple[str, ...]:
+    with _archive(path) as archive:
+        names = archive.namelist()
+    return tuple(sorted(n for n in names if "/code/" in f"/{n}" or n.endswith("/constants.pkl")))
 
 
 def _not_known(found: set[str]) -> tuple[str, ...]:
@@ -116,7 +143,7 @@ def _not_known(found: set[str]) -> tuple[str, ...]:
 
 def _checked_members(path: Path) -> list[zipfile.ZipInfo]:
     """The archive's members; refuses compression, because torch never compresses and a bomb must."""
-    with zipfile.ZipFile(path) as archive:
+    with _archive(path) as archive:
         members = archive.infolist()
     if len(members) > MOST_MEMBERS or sum(m.file_size for m in members) > path.stat().st_size:
         raise CheckpointError(f"{path.name}: the members of its archive claim more than the file holds.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -19,6 +21,7 @@ _USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 def exit_with_sentences(app: typer.Typer) -> NoReturn:
     """Run the app and leave the process with its exit code."""
     debug = bool(os.environ.get("CLIPSAN_DEBUG"))
+    signal.signal(signal.SIGTERM, _interrupt)  # a scheduler's stop cleans up as Ctrl-C does
     try:
         code = app(standalone_mode=False)
     except (ClipsanError, _USAGE) as error:
@@ -48,6 +51,10 @@ def exit_with_sentences(app: typer.Typer) -> NoReturn:
     if code == INTERRUPTED:
         print("Interrupted: nothing was written.", file=sys.stderr)  # noqa: T201
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _sentence(error: Exception) -> str:

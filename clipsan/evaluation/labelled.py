@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -52,7 +52,7 @@ class LabelledSet:
     classnames: list[str]
     templates: list[str]
     digest: str
-    skipped: list[Skipped]
+    skipped: list[Skipped] = field(default_factory=list)
 
 
 @dataclass

@@ -110,11 +110,10 @@ class BatchStream:
         return taken
 
     def _permutation(self, epoch: int) -> Iterator[int]:
-        """The epoch's order of all n images, less those known to be broken."""
+        """The epoch's order of all n images."""
         # RandomState's numbers are frozen for all versions of numpy; those of default_rng are not.
         words = [self._seed & 0xFFFFFFFF, self._seed >> 32 & 0xFFFFFFFF, epoch]
-        permutation = cast("list[int]", np.random.RandomState(words).permutation(self._n).tolist())
-        return (index for index in permutation if index not in self._reader.skipped)
+        return iter(cast("list[int]", np.random.RandomState(words).permutation(self._n).tolist()))
 
     def _check_enough(self) -> None:
         """After a whole epoch every broken image is known; a batch must still fit what is left."""

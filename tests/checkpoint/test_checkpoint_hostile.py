@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 import struct
 import zipfile
 
@@ -48,7 +49,10 @@ HEADERS = {
     "negative": (safetensors_bytes({"a": entry(-4, 0)}), "not counts"),
     "boolean": (safetensors_bytes({"a": entry(0, 4, shape=[True])}, b"0" * 4), "not counts"),
     "dtype": (safetensors_bytes({"a": entry(0, 4, dtype="F3")}, b"0" * 4), "the dtype 'F3'"),
-    "extra field": (safetensors_bytes({"a": entry(0, 4) | {"x": 1}}, b"0" * 4), "shape and data_offsets alone"),
+    "extra field": (
+        safetensors_bytes({"a": entry(0, 4) | {"x": 1}}, b"0" * 4),
+        "data_offsets alone",
+    ),
     "twice": (safetensors_bytes(b'{"a": {}, "a": {}}'), "the key 'a' twice"),
     "not JSON": (safetensors_bytes(b"{]"), "JSON cannot be read"),
     "deep JSON": (safetensors_bytes(b"[" * 200_000), "nested too deeply"),
@@ -91,7 +95,7 @@ def test_torch_file_that_runs_code(zipped, tiny_vit, tmp_path):
     path = tmp_path / "model.safetensors"  # the suffix is not trusted
     bad = dict(tiny_vit.state) | {"x": Canary(tmp_path / "canary")}
     torch.save(bad, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(UnsafeFileError, match="names .*exec.*, which could run code"):
+    with pytest.raises(UnsafeFileError, match=r"names .*exec.*, which could run code"):
         load(path)
     assert any("exec" in name for name in inspect(path).unsafe)
     assert not (tmp_path / "canary").exists()
@@ -139,6 +143,28 @@ def test_compressed_archive_is_refused(tmp_path):
         archive.writestr("bomb/data.pkl", b"\x80\x02}." + b"0" * 50_000_000)
     with pytest.raises(CheckpointError, match="claim more than the file holds"):
         load(tmp_path / "bomb.pt")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_flipped_bytes_give_sentences(zipped, tiny_vit, tmp_path):
+    """Damage anywhere in the structure of a torch file ends in a clipsan error or in a load."""
+    path = tmp_path / "flipped.pt"
+    torch.save(tiny_vit.state, path, _use_new_zipfile_serialization=zipped)
+    whole, chance = path.read_bytes(), random.Random(0)
+    refused = 0
+    for _ in range(25):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[chance.choice([chance.randrange(3000), -1 - chance.randrange(3000)])] = chance.randrange(
+                256
+            )
+        path.write_bytes(damaged)
+        try:
+            inspect(path)
+        except CheckpointError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused > 5
 
 
 def test_tensor_larger_than_its_file(tmp_path):
@@ -205,7 +231,10 @@ def test_config_that_lies_about_size_allocates_nothing(tiny_vit, tmp_path):
 CONFIG_FAULTS = {
     "timm": ({"vision_cfg": {"timm_model_name": "vit_base"}}, "an image tower from timm"),
     "hf model": ({"text_cfg": {"hf_model_name": "roberta-base"}}, "a text tower from transformers"),
-    "hf tokenizer": ({"text_cfg": {"hf_tokenizer_name": "evil/repo"}}, "a tokenizer from the Hugging Face hub"),
+    "hf tokenizer": (
+        {"text_cfg": {"hf_tokenizer_name": "a/b"}},
+        "a tokenizer from the Hugging Face hub",
+    ),
     "custom": ({"custom_text": True}, "custom_text"),
     "coca": ({"multimodal_cfg": {"width": 1}}, "CoCa"),
     "unknown": ({"pretrained_path": "/etc"}, "unknown key pretrained_path"),
@@ -218,6 +247,11 @@ CONFIG_FAULTS = {
     "no heads": ({"vision_cfg": {"head_width": 4096}}, "open_clip cannot build"),
     "no patch": ({"vision_cfg": {"patch_size": None}}, "open_clip cannot build"),
     "vocabulary": ({"text_cfg": {"vocab_size": 32000}}, "a vocabulary of 32000 tokens"),
+    "small image": ({"vision_cfg": {"image_size": 15}}, "smaller than one patch"),
+    "flat ResNet": (
+        {"vision_cfg": {"layers": [1, 1, 1, 1], "image_size": [64, 32]}},
+        "ResNet image tower cannot take images of 64 x 32 pixels",
+    ),
     "act": ({"vision_cfg": {"act_kwargs": {"inplace": True}}}, "act_kwargs"),
 }
 

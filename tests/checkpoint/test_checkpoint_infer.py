@@ -58,7 +58,14 @@ def test_head_width_of_a_named_tower_at_another_size():
             {"context_length": 5, "vocab_size": 77, "width": 128, "heads": 2, "layers": 3},
         ),
         (
-            {"image_size": 40, "layers": 3, "width": 192, "head_width": 64, "patch_size": 8, "mlp_ratio": 2.5},
+            {
+                "image_size": 40,
+                "layers": 3,
+                "width": 192,
+                "head_width": 64,
+                "patch_size": 8,
+                "mlp_ratio": 2.5,
+            },
             {"context_length": 9, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1},
         ),
         (
@@ -99,7 +106,7 @@ def test_arch_says_the_activation_only_where_it_is_unambiguous():
 
 
 def test_unknown_arch_gets_a_suggestion():
-    with pytest.raises(UsageError, match="did you mean .*RN50"):
+    with pytest.raises(UsageError, match=r"did you mean .*RN50"):
         lookup("RN5O")
     with pytest.raises(CheckpointError, match="an image tower from timm"):
         lookup("ViT-SO400M-14-SigLIP")
@@ -128,5 +135,5 @@ def test_impossible_shapes(key, shape, sentence):
 
 
 def test_something_else_than_clip():
-    with pytest.raises(CheckpointError, match="does not hold a CLIP that clipsan knows.*a.weight"):
+    with pytest.raises(CheckpointError, match=r"does not hold a CLIP that clipsan knows.*a\.weight"):
         infer({"a.weight": TensorInfo((1,), torch.float32)}, "w.safetensors")

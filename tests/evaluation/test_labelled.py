@@ -67,7 +67,7 @@ def test_a_class_file_names_the_sorted_folders(tmp_path):
     found = open_labelled(folder, names)
     assert found.classnames == ["goldfish", "Chihuahua (Mexico) – „{c}“"]
     names.write_text("goldfish\n")
-    with pytest.raises(DataError, match="has 1 names and .* has 2 class folders"):
+    with pytest.raises(DataError, match=r"has 1 names and .* has 2 class folders"):
         open_labelled(folder, names)
     names.write_bytes(b"caf\xe9\nb\n")
     with pytest.raises(DataError, match="is not text in UTF-8"):

@@ -7,7 +7,7 @@ import os
 import tarfile
 
 import pytest
-from conftest import encode, noise, write_tar
+from drawn_pairs import encode, noise, write_tar
 
 from clipsan.errors import DataError
 from clipsan.pairs import open_pairs

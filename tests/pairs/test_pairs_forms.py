@@ -7,10 +7,16 @@ import hashlib
 import json
 
 import pytest
-from conftest import write_tar
+from drawn_pairs import thirty_pairs, write_tar
 
 from clipsan.errors import DataError
 from clipsan.pairs import BatchStream, ImageReader, open_pairs
+from clipsan.pairs.pairset import text_digest
+
+
+@pytest.fixture
+def thirty():
+    return thirty_pairs()
 
 
 def _images(folder, thirty):
@@ -136,6 +142,11 @@ def test_digest_moves_with_any_part(tmp_path, thirty):
     assert changed != before
     (tmp_path / "0003.jpg").write_bytes(thirty[3][1] + b"\0")
     assert open_pairs(tmp_path).digest() not in (before, changed)
+
+
+def test_digest_tells_where_one_text_ends():
+    assert text_digest(["ab", "c"]) != text_digest(["a", "bc"])
+    assert text_digest(["a"]) == hashlib.sha256(b"1:a").hexdigest()
 
 
 def _only_images(root):

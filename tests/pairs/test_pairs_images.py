@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from conftest import encode, noise, write_tar
+from drawn_pairs import encode, noise, write_tar
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
@@ -28,7 +28,8 @@ def save(image, form="PNG", **settings):
 def by_open_clip(data, **settings):
     """uint8 [3, h, w] through open_clip's whole transform, with a mean and deviation that change nothing."""
     config = PreprocessCfg(mean=(0.0,) * 3, std=(1.0,) * 3, **settings)
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data)) as image, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return (image_transform_v2(config, is_train=False)(image) * 255).round().to(torch.uint8).numpy()
 
 
@@ -109,32 +110,6 @@ def webp_claiming(width, height):
 
 GOOD = encode(noise(16, 16))
 JPEG = encode(noise(40, 40), "JPEG")
-HOSTILE = {
-    "bomb.png": (
-        png_claiming(100_000, 100_000),
-        "is too large (100000x100000 pixels; the limit is 64 million)",
-    ),
-    "warned.png": (png_claiming(10_000, 10_000), "is too large (10000x10000 pixels"),
-    "bomb.webp": (webp_claiming(16_384, 16_384), "is too large (16384x16384 pixels"),
-    "line.png": (png_claiming(4_000_000, 8), "is too narrow (4000000x8 pixels)"),
-    "empty.png": (png_claiming(64, 64), "cannot be decoded"),
-    "half.jpg": (JPEG[: len(JPEG) // 2], "cannot be decoded"),
-    "header.jpg": (JPEG[:30], "its header is cut off"),
-    "twice.jpg": (
-        JPEG.replace(
-            b"\xff\xc0\x00\x11\x08\x00\x28\x00\x28", b"\xff\xc0\x00\x11\x08\x00\x28\x00\x28" + JPEG[:0]
-        ),
-        None,
-    ),
-    "zero.png": (b"", "is empty"),
-    "dot.png": (encode(noise(1, 1)), "is too small (1x1 pixels; each side must have 8)"),
-    "anim.gif.png": (encode(noise(16, 16), "GIF"), "is not a JPEG, PNG or WebP image"),
-    "text.jpg": (b"just text", "is not a JPEG, PNG or WebP image"),
-    "svg.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a JPEG, PNG or WebP image"),
-    "eps.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "is not a JPEG, PNG or WebP image"),
-    "riff.webp": (b"RIFF\0\0\0\0WEBPXXXX" + bytes(40), "its header names no size"),
-}
-del HOSTILE["twice.jpg"]
 
 
 def two_frames():
@@ -146,7 +121,26 @@ def two_frames():
     return JPEG[: at + length] + bytes(frame) + JPEG[at + length :]
 
 
-HOSTILE["frames.jpg"] = (two_frames(), "its header contradicts itself about the size")
+HOSTILE = {
+    "frames.jpg": (two_frames(), "its header contradicts itself about the size"),
+    "bomb.png": (
+        png_claiming(100_000, 100_000),
+        "is too large (100000x100000 pixels; the limit is 64 million)",
+    ),
+    "warned.png": (png_claiming(10_000, 10_000), "is too large (10000x10000 pixels"),
+    "bomb.webp": (webp_claiming(16_384, 16_384), "is too large (16384x16384 pixels"),
+    "line.png": (png_claiming(4_000_000, 8), "is too narrow (4000000x8 pixels)"),
+    "empty.png": (png_claiming(64, 64), "cannot be decoded"),
+    "half.jpg": (JPEG[: len(JPEG) // 2], "cannot be decoded"),
+    "header.jpg": (JPEG[:30], "its header is cut off"),
+    "zero.png": (b"", "is empty"),
+    "dot.png": (encode(noise(1, 1)), "is too small (1x1 pixels; each side must have 8)"),
+    "anim.gif.png": (encode(noise(16, 16), "GIF"), "is not a JPEG, PNG or WebP image"),
+    "text.jpg": (b"just text", "is not a JPEG, PNG or WebP image"),
+    "svg.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a JPEG, PNG or WebP image"),
+    "eps.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "is not a JPEG, PNG or WebP image"),
+    "riff.webp": (b"RIFF\0\0\0\0WEBPXXXX" + bytes(40), "its header names no size"),
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -191,8 +185,8 @@ def test_a_hostile_folder_never_stops_a_reader(tmp_path):
             assert pixels.dtype == torch.uint8 and pixels.shape == (len(HOSTILE), 3, 16, 16)
             assert torch.equal(pixels[0], torch.from_numpy(decode(GOOD, {}, (16, 16))))
             assert sorted(reader.skipped) == list(range(0, len(pairs), 2))
-        assert reader.skipped[0].name == "t.tar/bad0"
-        assert reader.skipped[0].reason == "is too large (100000x100000 pixels; the limit is 64 million)"
+        assert reader.skipped[2].name == "t.tar/bad1"
+        assert reader.skipped[2].reason == "is too large (100000x100000 pixels; the limit is 64 million)"
 
 
 def test_a_setting_open_clip_does_not_know_is_no_broken_image(tmp_path):

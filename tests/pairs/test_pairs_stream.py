@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 import torch
-from conftest import encode, noise, write_tar
+from drawn_pairs import encode, noise, write_tar
 
 from clipsan.errors import DataError, UsageError
 from clipsan.pairs import BatchStream, ImageReader, open_pairs, split
@@ -150,16 +150,31 @@ def test_an_error_of_the_thread_reaches_the_consumer():
 
 
 def test_close_ends_the_thread_and_the_iteration():
-    before = threading.active_count()
     stream = BatchStream(Gate(), 10, 2, 0)
     stream.close()
     assert list(stream) == []
     stream = BatchStream(Gate(), 10, 2, 0)
     next(stream)
+    assert "batches" in [thread.name for thread in threading.enumerate()]
     stream.close()
     stream.close()
-    assert threading.active_count() == before
+    assert "batches" not in [thread.name for thread in threading.enumerate()]
     assert list(stream) == []
+
+
+@pytest.mark.parametrize(("cache_bytes", "reads"), [(10 * 3 * 64, 10), (10 * 3 * 64 - 1, 30)])
+def test_decoded_images_are_kept_when_all_fit(tmp_path, monkeypatch, cache_bytes, reads):
+    pairs = make(tmp_path, 10)
+    read = []
+    monkeypatch.setattr(pairs, "read", lambda index, plain=pairs.read: read.append(index) or plain(index))
+    reader = ImageReader(pairs, {}, (8, 8), threads=2, cache_bytes=cache_bytes)
+    first, _ = reader.batch(range(10))
+    assert torch.equal(reader.batch([4, 2, 4])[0], first[[4, 2, 4]])
+    first.zero_()  # what was given out is the caller's own
+    assert reader.batch(range(10))[0].any()
+    assert reader.batch([5] * 7)[1] == [5] * 7
+    assert reader.batch([])[0].shape == (0, 3, 8, 8)
+    assert len(read) == reads
 
 
 @pytest.mark.photos

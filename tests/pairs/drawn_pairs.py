@@ -7,7 +7,6 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 
@@ -29,8 +28,7 @@ def write_tar(path: Path, members: list[tuple[str, bytes]], **settings) -> None:
             tar.addfile(info, io.BytesIO(data))
 
 
-@pytest.fixture
-def thirty() -> list[tuple[str, bytes, str]]:
+def thirty_pairs() -> list[tuple[str, bytes, str]]:
     """(key, JPEG, caption) thirty times; the sides differ from picture to picture."""
     return [
         (f"{i:04d}", encode(noise(20 + i, 50 - i, i), "JPEG"), f"picture {i}, with a “quote”")
