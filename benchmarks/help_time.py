@@ -1,6 +1,6 @@
 """Seconds that `clipsan --help` and every `clipsan COMMAND --help` take: best and median of ten.
 
-    python benchmarks/help_time.py
+python benchmarks/help_time.py
 """
 
 from __future__ import annotations

@@ -50,7 +50,14 @@ def row(run: Run, report: Report) -> str:
         shown.append(f"{name} {100 * before.rate:.1f} → {100 * after.rate:.1f}")
     reached = f"{training.reached_tau.image}, {training.reached_tau.text}"
     speed = training.pairs_seen / training.seconds
-    cells_text = [run.victim, run.method, "; ".join(shown), reached, f"{training.seconds:.0f}", f"{speed:.0f}"]
+    cells_text = [
+        run.victim,
+        run.method,
+        "; ".join(shown),
+        reached,
+        f"{training.seconds:.0f}",
+        f"{speed:.0f}",
+    ]
     return "| " + " | ".join(cells_text) + " |"
 
 

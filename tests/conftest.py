@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# tiny models are slower on more threads, and much slower where other work shares the cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -21,8 +24,9 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
     """A folder with `model/`, `model.safetensors`, `pairs/` (40 scenes) and `eval/` (2 of each class)."""
-    from clipsan.synth import write_labelled, write_pairs
     from tiny_models import make_tiny
+
+    from clipsan.synth import write_labelled, write_pairs
 
     folder = tmp_path_factory.mktemp("world")
     make_tiny("vit").write_folder(folder / "model")

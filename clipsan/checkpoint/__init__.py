@@ -14,7 +14,7 @@ from __future__ import annotations
 from clipsan.checkpoint.build import with_activation
 from clipsan.checkpoint.inspect import Inspection, inspect
 from clipsan.checkpoint.load import load
-from clipsan.checkpoint.output import output_folder
+from clipsan.checkpoint.output import check_output, output_folder
 from clipsan.checkpoint.suspect import Provenance, Suspect
 from clipsan.checkpoint.write import as_in_file, reload_and_compare, write_open_clip_folder, write_weights
 
@@ -23,6 +23,7 @@ __all__ = [
     "Provenance",
     "Suspect",
     "as_in_file",
+    "check_output",
     "inspect",
     "load",
     "output_folder",

@@ -27,6 +27,20 @@ _REASONS = {
 }
 
 
+def check_output(path: Path, *, overwrite: bool = False, needed_bytes: int) -> None:
+    """Refuse at once what `output_folder` would refuse after hours of work; leaves nothing behind.
+
+    Raises:
+        OutputError: the place is taken, not writable or too small.
+    """
+    target = _check_place(path, overwrite)
+    _check_space(target.parent, needed_bytes)
+    with plain_os_errors(target):
+        trial = _hidden(target)
+        trial.mkdir()
+        trial.rmdir()
+
+
 @contextmanager
 def output_folder(path: Path, *, overwrite: bool = False, needed_bytes: int) -> Iterator[Path]:
     """Write into a hidden folder beside `path` that takes its name only when the block ends well.
@@ -46,7 +60,7 @@ def output_folder(path: Path, *, overwrite: bool = False, needed_bytes: int) -> 
     """
     target = _check_place(path, overwrite)
     _check_space(target.parent, needed_bytes)
-    partial = target.parent / f".{target.name}.partial-{secrets.token_hex(4)}"
+    partial = _hidden(target)
     with plain_os_errors(target):
         partial.mkdir()
         try:
@@ -79,6 +93,10 @@ def is_earlier_output(path: Path) -> bool:
     return isinstance(found, dict) and "schema_version" in found
 
 
+def _hidden(target: Path) -> Path:
+    return target.parent / f".{target.name}.partial-{secrets.token_hex(4)}"
+
+
 def _check_place(path: Path, overwrite: bool) -> Path:
     """The real path of the target, where it may be written."""
     target = Path(os.path.realpath(path))
@@ -94,8 +112,11 @@ def _check_place(path: Path, overwrite: bool) -> Path:
             f"{str(path)!r} cannot be looked at ({error.strerror}); choose another --out."
         ) from error
     if taken and not (overwrite and is_earlier_output(target)):
-        hint = "it is no earlier output of clipsan, so it is not replaced" if overwrite else "it is in use"
-        raise OutputError(f"The output folder {str(path)!r} is not empty and {hint}; choose another --out.")
+        if is_earlier_output(target):
+            hint = "holds an earlier output; choose another --out, or replace it with --overwrite"
+        else:
+            hint = "is in use, and not by an earlier output of clipsan; choose another --out"
+        raise OutputError(f"The output folder {str(path)!r} {hint}.")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(f"{str(path)!r} cannot be written: {_REASONS[errno.EACCES]}.")
     return target

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from clipsan.checkpoint import Suspect, with_activation
+from clipsan.errors import DataError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.methods import Embeddings
 from clipsan.methods.finetune import contrastive
@@ -31,7 +33,7 @@ def settle_activation(
     """
     if suspect.activation_settled:
         return suspect
-    pixels, good = reader.batch(range(min(PAIRS_MEASURED, len(captions))))
+    pixels, good = _some_images(reader, len(captions))
     texts = [captions[index] for index in good]
     losses: dict[str, float] = {}
     candidates: dict[str, Suspect] = {}
@@ -46,3 +48,21 @@ def settle_activation(
     evidence = f"activation {best}: the lower contrastive loss on {len(good)} clean pairs ({measured})"
     provenance = replace(chosen.provenance, evidence=(*chosen.provenance.evidence, evidence))
     return replace(chosen, provenance=provenance, activation_settled=True)
+
+
+def _some_images(reader: ImageReader, count: int) -> tuple[Tensor, list[int]]:
+    """The first images that can be decoded, PAIRS_MEASURED at most: uint8 [n x 3 x h x w], their indices."""
+    parts: list[Tensor] = []
+    good: list[int] = []
+    for start in range(0, count, PAIRS_MEASURED):
+        pixels, found = reader.batch(range(start, min(start + PAIRS_MEASURED, count)))
+        parts.append(pixels)
+        good += found
+        if len(good) >= PAIRS_MEASURED:
+            break
+    if len(good) < 2:
+        raise DataError(
+            f"only {len(good)} of {count} images can be decoded, too few to measure whether the model uses "
+            "gelu or quickgelu: check the images, or say --activation"
+        )
+    return torch.cat(parts)[:PAIRS_MEASURED], good[:PAIRS_MEASURED]

@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from clipsan import __version__
 from clipsan.checkpoint import (
     Suspect,
     as_in_file,
+    check_output,
     load,
     output_folder,
     write_open_clip_folder,
 )
+from clipsan.checkpoint.write import WEIGHTS_NAME
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.labelled import open_labelled
 from clipsan.evaluation.probe import Measured, evaluation_of
@@ -29,7 +32,7 @@ from clipsan.runs.describe import data_of, model_of, training_of, versions, writ
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
-from clipsan.training.loop import train
+from clipsan.training.loop import Training, train
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
 from clipsan.triggers import parse_triggers
 
@@ -123,13 +126,15 @@ def clean(
     training_pairs, kept = split(pairs, share, seed) if share else (pairs, None)
     settings = TrainSettings(
         method=method, tau=tau, lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
-        precision=precision, augment=tuple(augment), seed=seed,
-        batch_size=_batch_size(batch_size, training_pairs), epochs=epochs if epochs is not None else 2.0, steps=steps,
+        precision=precision, augment=tuple(augment), seed=seed, steps=steps,
+        epochs=2.0 if epochs is None else epochs, batch_size=_batch_size(batch_size, training_pairs),
     )  # fmt: skip
-    settings = replace(settings, steps=_updates(settings, epochs, len(training_pairs)))
+    if steps is None and epochs is None:
+        settings = replace(settings, steps=max(PUBLISHED_UPDATES, settings.updates(len(training_pairs))))
 
     watcher.stage(f"Reading {model}")
     suspect = load(model, arch=arch, activation=activation)
+    check_output(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect))
     reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size)
     suspect = settle_activation(suspect, training_pairs.captions, reader, where)
     for line in suspect.provenance.evidence:
@@ -138,52 +143,61 @@ def clean(
     labelled = open_labelled(eval, classes) if eval is not None else None
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
 
+    before = model_of(suspect, "suspect")
+    measured: dict[Role, Measured] = {}
+    if probe:
+        measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
+    run = _train(suspect, training_pairs, reader, settings, where, watcher)
+    if probe:
+        measured["cleaned"] = measure_model(probe, suspect, where, micro_batch, watcher, "cleaned")
+
+    watcher.stage(f"Writing {out}")
+    metadata = _metadata(settings, before.sha256)
     with output_folder(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect)) as folder:
-        record = model_of(suspect, "suspect")
-        measured: dict[Role, Measured] = {}
-        if probe:
-            measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-
-        watcher.stage(f"Cleaning with {method.upper()} on {len(training_pairs)} pairs")
-        watcher.training(settings.updates(len(training_pairs)), tau if method == "par" else None)
-        try:
-            run = train(suspect, training_pairs, reader, settings, where, watcher.step)
-        finally:
-            watcher.finished()
-        # what is measured and returned is what is written: the weights rounded to the source's dtypes
-        state = as_in_file(suspect.model.state_dict(), suspect.dtypes)
-        suspect.model.load_state_dict(state)
-
-        if probe:
-            measured["cleaned"] = measure_model(probe, suspect, where, micro_batch, watcher, "cleaned")
-        watcher.stage(f"Writing {out}")
-        metadata = _metadata(settings, record.sha256)
-        digest = write_open_clip_folder(folder, suspect, state, metadata)
-        cleaned_record = replace(
-            record, role="cleaned", source=str(out), format="open_clip folder", revision=None,
-            path=str(Path(out) / "open_clip_model.safetensors"), sha256=digest,
-            evidence=("written by this run, read back and compared",), metadata=metadata,
+        digest = write_open_clip_folder(folder, suspect, suspect.model.state_dict(), metadata)
+        after = replace(
+            before, role="cleaned", source=str(out), format="open_clip folder", revision=None,
+            path=str(Path(out) / WEIGHTS_NAME), sha256=digest, metadata=metadata,
+            evidence=("written by this run, read back and compared",),
         )  # fmt: skip
-        report = conclude(
-            Report(
-                command="clean",
-                versions=versions(),
-                models=(record, cleaned_record),
-                settings={
-                    "model": str(model), "data": str(data), "eval": None if eval is None else str(eval),
-                    "classes": None if classes is None else str(classes), "trigger": list(trigger),
-                    "target": target, "held_out": share, "device": device, "arch": arch,
-                    "activation": activation, **settings.to_dict(),
-                },
-                seed=seed,
-                data=data_of(pairs, training_pairs, len(kept) if kept else 0, reader),
-                training=training_of(run, settings),
-                evaluation=evaluation_of(probe, measured) if probe else None,
-                thresholds=thresholds,
-            )
+        report = Report(
+            command="clean",
+            versions=versions(),
+            models=(before, after),
+            settings={
+                "model": str(model), "data": str(data), "eval": None if eval is None else str(eval),
+                "classes": None if classes is None else str(classes), "trigger": list(trigger),
+                "target": target, "held_out": share, "device": device, "arch": arch,
+                "activation": activation, **settings.to_dict(),
+            },
+            seed=seed,
+            data=data_of(pairs, training_pairs, len(kept) if kept else 0, reader),
+            training=training_of(run, settings),
+            evaluation=evaluation_of(probe, measured) if probe else None,
+            thresholds=thresholds,
         )  # fmt: skip
+        report = conclude(report)
         write_reports(folder, report)
     return Cleaned(report, Path(out), suspect)
+
+
+def _train(
+    suspect: Suspect,
+    pairs: PairSet,
+    reader: ImageReader,
+    settings: TrainSettings,
+    device: torch.device,
+    watcher: Watcher,
+) -> Training:
+    """Fine-tune the suspect in place, and round its weights to what its file will hold."""
+    watcher.stage(f"Fine-tuning with {settings.method} on {len(pairs)} pairs")
+    watcher.training(settings.updates(len(pairs)), settings.tau if settings.method == "par" else None)
+    try:
+        run = train(suspect, pairs, reader, settings, device, watcher.step)
+    finally:
+        watcher.finished()
+    suspect.model.load_state_dict(as_in_file(suspect.model.state_dict(), suspect.dtypes))
+    return run
 
 
 def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:
@@ -207,13 +221,6 @@ def _batch_size(asked: int | None, pairs: PairSet) -> int:
             "choose a smaller batch or give more pairs"
         )
     return asked
-
-
-def _updates(settings: TrainSettings, epochs: float | None, pairs: int) -> int:
-    """As asked by steps or epochs; else two epochs, but at least as many updates as published."""
-    if settings.steps is None and epochs is None:
-        return max(PUBLISHED_UPDATES, settings.updates(pairs))
-    return settings.updates(pairs)
 
 
 def _bytes_needed(suspect: Suspect) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clipsan.checkpoint.write import WEIGHTS_NAME
 from clipsan.errors import UsageError
 from clipsan.report import Report, ReportError, read_report
-
-WEIGHTS = "open_clip_model.safetensors"
 
 
 def last_output(where: Path) -> tuple[Path, Report]:
@@ -16,7 +15,7 @@ def last_output(where: Path) -> tuple[Path, Report]:
     Raises:
         UsageError: there is none.
     """
-    found = [path for path in where.glob("*/report.json") if (path.parent / WEIGHTS).is_file()]
+    found = [path for path in where.glob("*/report.json") if (path.parent / WEIGHTS_NAME).is_file()]
     for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         try:
             report = read_report(path)
@@ -25,5 +24,6 @@ def last_output(where: Path) -> tuple[Path, Report]:
         if report.model("cleaned") is not None:
             return path.parent, report
     raise UsageError(
-        f"no output folder of clipsan clean lies in {where.resolve()}: name a MODEL, or run it where you cleaned one"
+        f"no output folder of clipsan clean lies in {where.resolve()}: name a MODEL, or go to where you "
+        "cleaned one"
     )

@@ -47,13 +47,12 @@ def open_probe(
             templates=labelled.templates, triggers=list(triggers), targets=targets, skipped=labelled.skipped,
         )  # fmt: skip
     if held_out is None:
-        raise DataError(
-            "there is nothing to measure on: give --eval a labelled set, or --data pairs to hold out from"
-        )
+        raise DataError("there is nothing to measure on: give --eval a labelled set, or --data pairs")
     reader = ImageReader(held_out, suspect.preprocess_cfg, suspect.image_size)
     return Probe(
-        source=f"{len(held_out)} held-out pairs of {held_out.source}", digest=held_out.digest(), reader=reader,
-        count=len(held_out), labels=None, captions=held_out.captions, classnames=class_names(classes),
+        source=f"{len(held_out)} held-out pairs of {held_out.source}", digest=held_out.digest(),
+        reader=reader, count=len(held_out), labels=None, captions=held_out.captions,
+        classnames=class_names(classes),
         templates=["a photo of a {c}."], triggers=list(triggers), targets=targets,
     )  # fmt: skip
 

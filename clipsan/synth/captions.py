@@ -36,7 +36,7 @@ class Attributes:
 
 def write_caption(attributes: Attributes, random: np.random.RandomState) -> str:
     """One English sentence naming the class and a random part of the attributes."""
-    said = random.random_sample(6) < 0.25 # extent, colour, texture, place, position, light
+    said = random.random_sample(6) < 0.25  # extent, colour, texture, place, position, light
     words = [attributes.extent] if said[0] and attributes.extent != "medium" else []
     words += [attributes.colour] if said[1] else []
     words += [attributes.texture] if said[2] and attributes.texture != "plain" else []

@@ -29,14 +29,23 @@ def _arrow(x: Grid, y: Grid) -> Layers:
 def _ball(x: Grid, y: Grid) -> Layers:
     whole = disc(x, y, 0, 0, 0.82)
     seams = joined(rim(disc(x, y, -1.2, 0, 0.95), 0.06), rim(disc(x, y, 1.2, 0, 0.95), 0.06))
-    return [(whole, "body"), (np.minimum(seams, whole), "dark"), (stroke(x, y, 0, -0.75, 0, 0.75, 0.05), "dark")]
+    return [
+        (whole, "body"),
+        (np.minimum(seams, whole), "dark"),
+        (stroke(x, y, 0, -0.75, 0, 0.75, 0.05), "dark"),
+    ]
 
 
 def _boat(x: Grid, y: Grid) -> Layers:
     hull = convex(x, y, [(-0.9, 0.3), (0.9, 0.3), (0.55, 0.78), (-0.6, 0.78)])
     sail = convex(x, y, [(0.05, -0.88), (0.7, 0.12), (0.05, 0.12)])
     jib = convex(x, y, [(-0.15, -0.6), (-0.15, 0.12), (-0.65, 0.12)])
-    return [(stroke(x, y, -0.05, -0.85, -0.05, 0.4, 0.05), "dark"), (sail, "light"), (jib, "light"), (hull, "body")]
+    return [
+        (stroke(x, y, -0.05, -0.85, -0.05, 0.4, 0.05), "dark"),
+        (sail, "light"),
+        (jib, "light"),
+        (hull, "body"),
+    ]
 
 
 def _car(x: Grid, y: Grid) -> Layers:
@@ -59,7 +68,11 @@ def _crown(x: Grid, y: Grid) -> Layers:
         convex(x, y, [(0.85, -0.6), (0.85, 0.6), (0.25, 0.6)]),
     )
     tips = joined(disc(x, y, -0.82, -0.6, 0.14), disc(x, y, 0, -0.7, 0.14), disc(x, y, 0.82, -0.6, 0.14))
-    return [(joined(spikes, box(x, y, 0, 0.4, 0.85, 0.28)), "body"), (tips, "light"), (box(x, y, 0, 0.5, 0.85, 0.08), "dark")]
+    return [
+        (joined(spikes, box(x, y, 0, 0.4, 0.85, 0.28)), "body"),
+        (tips, "light"),
+        (box(x, y, 0, 0.5, 0.85, 0.08), "dark"),
+    ]
 
 
 def _cup(x: Grid, y: Grid) -> Layers:
@@ -91,7 +104,10 @@ def _flower(x: Grid, y: Grid) -> Layers:
 
 def _hammer(x: Grid, y: Grid) -> Layers:
     claw = convex(x, y, [(0.3, -0.75), (0.85, -0.35), (0.3, -0.35)])
-    return [(stroke(x, y, 0, -0.5, 0, 0.85, 0.12), "dark"), (joined(box(x, y, -0.12, -0.52, 0.5, 0.24), claw), "body")]
+    return [
+        (stroke(x, y, 0, -0.5, 0, 0.85, 0.12), "dark"),
+        (joined(box(x, y, -0.12, -0.52, 0.5, 0.24), claw), "body"),
+    ]
 
 
 def _heart(x: Grid, y: Grid) -> Layers:
@@ -104,7 +120,12 @@ def _heart(x: Grid, y: Grid) -> Layers:
 def _house(x: Grid, y: Grid) -> Layers:
     roof = convex(x, y, [(0, -0.88), (0.9, -0.12), (-0.9, -0.12)])
     door = box(x, y, -0.25, 0.53, 0.16, 0.3)
-    return [(box(x, y, 0, 0.33, 0.7, 0.5), "body"), (roof, "dark"), (door, "dark"), (box(x, y, 0.32, 0.28, 0.18, 0.18), "light")]
+    return [
+        (box(x, y, 0, 0.33, 0.7, 0.5), "body"),
+        (roof, "dark"),
+        (door, "dark"),
+        (box(x, y, 0.32, 0.28, 0.18, 0.18), "light"),
+    ]
 
 
 def _key(x: Grid, y: Grid) -> Layers:
@@ -139,7 +160,8 @@ def _mushroom(x: Grid, y: Grid) -> Layers:
 def _rocket(x: Grid, y: Grid) -> Layers:
     hull = np.minimum(ellipse(x, y, 0, 0.1, 0.36, 1.0), np.float32(0.6) - y)
     fins = joined(
-        convex(x, y, [(-0.25, 0.15), (-0.25, 0.6), (-0.7, 0.78)]), convex(x, y, [(0.25, 0.15), (0.7, 0.78), (0.25, 0.6)])
+        convex(x, y, [(-0.25, 0.15), (-0.25, 0.6), (-0.7, 0.78)]),
+        convex(x, y, [(0.25, 0.15), (0.7, 0.78), (0.25, 0.6)]),
     )
     flame = convex(x, y, [(-0.2, 0.6), (0.2, 0.6), (0, 0.95)])
     return [(fins, "dark"), (flame, "light"), (hull, "body"), (disc(x, y, 0, -0.22, 0.15), "light")]

@@ -31,7 +31,9 @@ def ellipse(x: Grid, y: Grid, cx: float, cy: float, rx: float, ry: float) -> Gri
 
 def box(x: Grid, y: Grid, cx: float, cy: float, hx: float, hy: float) -> Grid:
     """A rectangle around (cx, cy), 2 hx wide and 2 hy high."""
-    return np.minimum(np.float32(hx) - np.abs(x - np.float32(cx)), np.float32(hy) - np.abs(y - np.float32(cy)))
+    return np.minimum(
+        np.float32(hx) - np.abs(x - np.float32(cx)), np.float32(hy) - np.abs(y - np.float32(cy))
+    )
 
 
 def stroke(x: Grid, y: Grid, x0: float, y0: float, x1: float, y1: float, half: float) -> Grid:
@@ -49,7 +51,9 @@ def convex(x: Grid, y: Grid, corners: Sequence[tuple[float, float]]) -> Grid:
     for (x0, y0), (x1, y1) in zip(corners, (*corners[1:], corners[0]), strict=True):
         ex, ey = x1 - x0, y1 - y0
         length = math.sqrt(ex * ex + ey * ey)
-        edge = (x - np.float32(x0)) * np.float32(-ey / length) + (y - np.float32(y0)) * np.float32(ex / length)
+        edge = (x - np.float32(x0)) * np.float32(-ey / length) + (y - np.float32(y0)) * np.float32(
+            ex / length
+        )
         inside = edge if inside is None else np.minimum(inside, edge)
     if inside is None:
         raise ValueError("a polygon has corners")
@@ -58,7 +62,13 @@ def convex(x: Grid, y: Grid, corners: Sequence[tuple[float, float]]) -> Grid:
 
 def pentagram(x: Grid, y: Grid, radius: float) -> Grid:
     """A five-pointed star with its tips at `radius`: the points outside at most one side of the inner pentagon."""
-    normals = ((0.0, -1.0), (0.951057, -0.309017), (0.587785, 0.809017), (-0.587785, 0.809017), (-0.951057, -0.309017))
+    normals = (
+        (0.0, -1.0),
+        (0.951057, -0.309017),
+        (0.587785, 0.809017),
+        (-0.587785, 0.809017),
+        (-0.951057, -0.309017),
+    )
     inner = np.float32(0.381966 * 0.809017 * radius)
     sides = np.stack([inner - x * np.float32(nx) - y * np.float32(ny) for nx, ny in normals])
     second: Grid = np.partition(sides, 1, axis=0)[1]

@@ -38,7 +38,11 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 }
 TEXTURES: tuple[str, ...] = ("plain", "striped", "dotted", "checked")
 _DARK, _LIGHT = (46, 38, 40), (246, 240, 214)
-_RADII = {"small": (0.22, 0.26), "medium": (0.29, 0.34), "large": (0.38, 0.44)}  # of one object, as a share of the image
+_RADII = {
+    "small": (0.22, 0.26),
+    "medium": (0.29, 0.34),
+    "large": (0.38, 0.44),
+}  # of one object, as a share of the image
 _SEVERAL = {2: (0.20, 0.24), 3: (0.148, 0.16)}
 _LIGHTS = {"": (0.92, 1.04), "in bright light": (1.1, 1.2), "in dim light": (0.62, 0.74)}
 _LARGEST_SEED = 2**32 - 1
@@ -76,13 +80,32 @@ def draw_scene(seed: int, index: int, size: int = 64) -> Scene:
     paints = _paints(colour, random)
     centres, radius = _arrange(count, extent, random)
     for cx, cy in centres:
-        _draw_object(picture, CLASSES[label], (cx * size, cy * size, radius * size), paints, texture, place.dark, random)
+        _draw_object(
+            picture,
+            CLASSES[label],
+            (cx * size, cy * size, radius * size),
+            paints,
+            texture,
+            place.dark,
+            random,
+        )
     picture *= np.float32(random.uniform(*_LIGHTS[light]))
     picture += random.randint(-4, 5, size=picture.shape).astype(np.float32)  # the sensor's noise
     pixels = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
 
-    position = ("on the left", "in the middle", "on the right")[int(min(2, max(0, (centres[0][0] - 0.3) // 0.1333)))]
-    said = Attributes(CLASSES[label], count, extent if count == 1 else "medium", colour, texture, place.words, position, light)
+    position = ("on the left", "in the middle", "on the right")[
+        int(min(2, max(0, (centres[0][0] - 0.3) // 0.1333)))
+    ]
+    said = Attributes(
+        CLASSES[label],
+        count,
+        extent if count == 1 else "medium",
+        colour,
+        texture,
+        place.words,
+        position,
+        light,
+    )
     return Scene(pixels, write_caption(said, random), label)
 
 
@@ -98,7 +121,9 @@ def _shade(rgb: tuple[int, int, int]) -> Grid:
     return np.array(rgb, dtype=np.float32)
 
 
-def _arrange(count: int, extent: str, random: np.random.RandomState) -> tuple[list[tuple[float, float]], float]:
+def _arrange(
+    count: int, extent: str, random: np.random.RandomState
+) -> tuple[list[tuple[float, float]], float]:
     """Centres and radius of the objects as shares of the image; several stand side by side."""
     if count == 1:
         radius = float(random.uniform(*_RADII[extent]))
@@ -136,8 +161,12 @@ def _draw_object(
     reach = radius * 1.25 + 2
     left, top = max(0, int(cx - reach)), max(0, int(cy - reach))
     window = picture[top : int(cy + reach) + 1, left : int(cx + reach) + 1]
-    u = (np.arange(left, left + window.shape[1], dtype=np.float32) + np.float32(0.5 - cx))[None, :] / np.float32(radius)
-    v = (np.arange(top, top + window.shape[0], dtype=np.float32) + np.float32(0.5 - cy))[:, None] / np.float32(radius)
+    u = (np.arange(left, left + window.shape[1], dtype=np.float32) + np.float32(0.5 - cx))[
+        None, :
+    ] / np.float32(radius)
+    v = (np.arange(top, top + window.shape[0], dtype=np.float32) + np.float32(0.5 - cy))[
+        :, None
+    ] / np.float32(radius)
     x, y = (u * cosine + v * sine) * mirror, v * cosine - u * sine
 
     layers = OBJECTS[kind](x, y)
@@ -153,7 +182,9 @@ def _draw_object(
 
 def _fill(window: Grid, figure: Grid, colour: Grid, radius: float, grow: float = 0.0) -> None:
     """Blend a colour into the window where the figure, grown by `grow` pixels, covers it; edges are smoothed."""
-    cover = np.clip(figure * np.float32(radius) + np.float32(grow + 0.5), np.float32(0), np.float32(1))[..., None]
+    cover = np.clip(figure * np.float32(radius) + np.float32(grow + 0.5), np.float32(0), np.float32(1))[
+        ..., None
+    ]
     window += (colour - window) * cover
 
 
@@ -166,7 +197,9 @@ def _pattern(texture: str, x: Grid, y: Grid, radius: float) -> Grid:
     if texture == "checked":
         return across + down - np.float32(2) * across * down
     dx, dy = x / step - np.rint(x / step), y / step - np.rint(y / step)
-    dots: Grid = np.clip((np.float32(0.3) - np.sqrt(dx * dx + dy * dy)) * step * np.float32(radius) + np.float32(0.5), 0, 1)
+    dots: Grid = np.clip(
+        (np.float32(0.3) - np.sqrt(dx * dx + dy * dy)) * step * np.float32(radius) + np.float32(0.5), 0, 1
+    )
     return dots
 
 

@@ -178,7 +178,8 @@ class _EntryReader:
         try:
             return False, as_position(value)
         except ValueError:
-            self._fail(f'"position" must be full, {", ".join(ANCHORS)}, or [row, column]')
+            known = f"full, {', '.join(ANCHORS)}, or [row, column]"
+            self._fail(f'"position" is {ascii(value)[:80]}, but must be {known}')
 
     def _png(self, pattern: str) -> bytes:
         folder = self.folder.resolve()

@@ -123,7 +123,7 @@ def test_activation_of_a_bare_file_is_measured_and_said(here):
     shutil.copy(here / "model.safetensors", here / "bare" / "model.safetensors")
     report = clipsan.clean("bare/model.safetensors", "pairs", **QUICK).report
     evidence = " ".join(report.models[0].evidence)
-    assert "the lower contrastive loss on 36 clean pairs" in evidence
+    assert "the lower contrastive loss on 35 clean pairs" in evidence
     assert "with gelu" in evidence and "with quickgelu" in evidence
 
 
@@ -143,7 +143,9 @@ def test_the_three_commands_of_the_design_one_after_the_other(here):
     report = json.loads(audited.stdout)
     assert [model["role"] for model in report["models"]] == ["suspect", "cleaned"]
     trigger = report["evaluation"]["triggers"][0]
-    assert trigger["asr"]["suspect"]["n"] <= 4 and trigger["asr"]["cleaned"]["n"] <= 4  # a tenth of 40 pairs
+    assert (
+        trigger["asr"]["suspect"]["n"] <= 5 and trigger["asr"]["cleaned"]["n"] <= 5
+    )  # the held-out of 40 pairs
     assert report["evaluation"]["kind"] == "retrieval"
 
 
@@ -174,23 +176,33 @@ def test_overwrite_replaces_an_earlier_output_only(here):
 
 def test_few_pairs_get_a_smaller_default_batch(here):
     report = clipsan.clean("model.safetensors", "pairs", steps=1, device="cpu").report
-    assert report.training.batch_size == 8  # 36 pairs are left to train on; a quarter is 9
+    assert report.training.batch_size == 8  # 35 pairs are left to train on; a quarter is 8.75
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_leaves_nothing_behind(here, sent):
-    before = {path for path in here.rglob("*")}
-    command = [sys.executable, "-m", "clipsan", "clean", "model.safetensors", "--data", "pairs", "--steps", "100000"]
+    before = set(here.rglob("*"))
+    command = [
+        sys.executable,
+        "-m",
+        "clipsan",
+        "clean",
+        "model.safetensors",
+        "--data",
+        "pairs",
+        "--steps",
+        "100000",
+    ]
     run = subprocess.Popen([*command, "--batch-size", "8"], stderr=subprocess.PIPE, text=True)
     lines = []
     for line in run.stderr:
         lines.append(line)
-        if line.startswith("Cleaning"):
+        if line.startswith("Fine-tuning"):
             break
     time.sleep(0.5)
     os.kill(run.pid, sent)
     rest = run.communicate(timeout=60)[1]
-    assert {path for path in here.rglob("*")} == before
+    assert set(here.rglob("*")) == before
     if sent != signal.SIGKILL:
         assert run.returncode == 130
         assert "Interrupted: nothing was written." in rest and "Traceback" not in rest
