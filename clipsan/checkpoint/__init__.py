@@ -14,7 +14,7 @@ from __future__ import annotations
 from clipsan.checkpoint.build import with_activation
 from clipsan.checkpoint.inspect import Inspection, inspect
 from clipsan.checkpoint.load import load
-from clipsan.checkpoint.output import check_output, output_folder
+from clipsan.checkpoint.output import check_output, is_earlier_output, output_folder
 from clipsan.checkpoint.suspect import Provenance, Suspect
 from clipsan.checkpoint.write import as_in_file, reload_and_compare, write_open_clip_folder, write_weights
 
@@ -25,6 +25,7 @@ __all__ = [
     "as_in_file",
     "check_output",
     "inspect",
+    "is_earlier_output",
     "load",
     "output_folder",
     "reload_and_compare",

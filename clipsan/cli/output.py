@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from clipsan.checkpoint import Inspection
     from clipsan.report import Report
 
+WIDTH_OF_A_LOG = 160
 VERDICT_STYLE = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
 
 
@@ -30,7 +32,8 @@ class Output:
         self.json = json
         self.quiet = quiet
         self.verbose = verbose
-        self.words = Console(stderr=True, highlight=False)
+        width = None if sys.stderr.isatty() else WIDTH_OF_A_LOG
+        self.words = Console(stderr=True, highlight=False, width=width)
 
     def watcher(self) -> Watcher:
         """Draws progress on stderr, unless it is to be quiet."""
@@ -53,9 +56,9 @@ class Output:
             heading, *reasons = verdict_lines(report)
             self.words.print(Text(heading, style=VERDICT_STYLE[report.verdict.result]))
             for reason in reasons:
-                self.words.print(Text(f"  {reason}"))
+                self.sentence(reason)
             for warning in report.warnings:
-                self.words.print(Text(f"  Note: {warning}", style="yellow"))
+                self.sentence(f"Note: {warning}", "yellow")
             if folder is not None:
                 self.words.print(Text(f"Written to {folder}/ (report.md, report.json)", style="dim"))
         raise typer.Exit(exit_code(report.verdict))
@@ -70,11 +73,16 @@ class Output:
         self.words.print(table)
         self.words.print()
 
+    def sentence(self, text: str, style: str = "") -> None:
+        """An indented sentence, also where it wraps."""
+        self.words.print(Padding(Text(text, style=style), (0, 0, 0, 2)))
+
     def story(self, lines: Sequence[str]) -> None:
         """Plain sentences, unless only data is wanted."""
         if not self.json:
+            self.words.print(Text("\nWhat happened", style="bold"))
             for line in lines:
-                self.words.print(Text(line))
+                self.sentence(line)
             self.words.print()
 
     def inspection(self, found: Inspection) -> None:

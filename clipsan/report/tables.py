@@ -29,12 +29,12 @@ def accuracy_rows(report: Report) -> list[list[str]]:
     zero_shot = report.evaluation.kind == "zero-shot"
     names = ("Clean accuracy", "Top-5") if zero_shot else ("Image-to-text R@1", "R@5")
     both = len(report.roles) == 2
-    rows = [["", *report.roles, *(["change"] if both else [])]]
+    rows = [["", "n", *report.roles, *(["change"] if both else [])]]
     measured = zip(names, (report.evaluation.clean_accuracy, report.evaluation.top5), strict=True)
     for name, rates in measured:
         if all(rates.of(role) is None for role in report.roles) and name != names[0]:
             continue
-        row = [name, *(with_interval(rates.of(role)) for role in report.roles)]
+        row = [name, _images(report, rates), *(with_interval(rates.of(role)) for role in report.roles)]
         rows.append([*row, _change(rates)] if both else row)
     return rows
 
@@ -47,13 +47,20 @@ def trigger_rows(report: Report) -> list[list[str]]:
     if report.evaluation is None or not report.evaluation.triggers:
         return []
     judged = judged_role(report)
-    header = ["Trigger", "Target", *(f"ASR {role}" for role in report.roles), f"untriggered ({judged})"]
-    rows = [header]
+    rows = [["Trigger", "Target", "n", *(f"ASR {role}" for role in report.roles), "base rate"]]
     for trigger in report.evaluation.triggers:
         rates = [with_interval(trigger.asr.of(role)) for role in report.roles]
         base = _share_only(trigger.base_rate.of(judged))
-        rows.append([printable(trigger.name, 80), _target(trigger), *rates, base])
+        rows.append(
+            [printable(trigger.name, 80), _target(trigger), _images(report, trigger.asr), *rates, base]
+        )
     return rows
+
+
+def _images(report: Report, rates: Rates) -> str:
+    """How many images were counted: one number where it is the same for both models."""
+    counts = [rate.n for role in report.roles if (rate := rates.of(role)) is not None]
+    return " / ".join(str(count) for count in dict.fromkeys(counts))
 
 
 def _target(trigger: TriggerResult) -> str:

@@ -60,9 +60,7 @@ def points(share: float) -> str:
 
 
 def with_interval(rate: Rate | None) -> str:
-    """Rate(943, 950) -> "99.3 % [98.5, 99.6] n=950"."""
-    if rate is None:
+    """Rate(943, 950) -> "99.3 % [98.5, 99.6]"."""
+    if rate is None or rate.rate is None:
         return NOT_MEASURED
-    if rate.rate is None:
-        return f"{NOT_MEASURED} n=0"
-    return f"{percent(rate.rate)} [{100 * rate.low:.1f}, {100 * rate.high:.1f}] n={rate.n}"
+    return f"{percent(rate.rate)} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"

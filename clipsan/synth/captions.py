@@ -17,6 +17,7 @@ TEMPLATES: tuple[str, ...] = (
 
 _OPENINGS = ("", "a picture of ", "a drawing of ", "there is ", "a scene with ")
 _NUMBERS = {2: "two", 3: "three"}
+_MENTIONED = 0.25  # the probability of each attribute to be in the caption
 _PLURALS = {"cross": "crosses", "fish": "fish", "snowman": "snowmen"}
 
 
@@ -36,7 +37,7 @@ class Attributes:
 
 def write_caption(attributes: Attributes, random: np.random.RandomState) -> str:
     """One English sentence naming the class and a random part of the attributes."""
-    said = random.random_sample(6) < 0.25  # extent, colour, texture, place, position, light
+    said = random.random_sample(6) < _MENTIONED  # extent, colour, texture, place, position, light
     words = [attributes.extent] if said[0] and attributes.extent != "medium" else []
     words += [attributes.colour] if said[1] else []
     words += [attributes.texture] if said[2] and attributes.texture != "plain" else []

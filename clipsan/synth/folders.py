@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsan.synth.scenes import CLASSES, draw_scene
+from clipsan.synth.scenes import CLASSES, Scene, draw_scene
 
 
-def write_pairs(folder: Path, num: int, seed: int, size: int = 64) -> None:
+def write_pairs(
+    folder: Path,
+    num: int,
+    seed: int,
+    size: int = 64,
+    alter: Callable[[int, Scene], Scene] = lambda index, scene: scene,
+) -> None:
     """Draw `num` scenes into a new folder: PNGs and `metadata.jsonl` (`file_name`, `text`).
 
     Args:
@@ -20,11 +27,12 @@ def write_pairs(folder: Path, num: int, seed: int, size: int = 64) -> None:
         num: scenes of the series, from its start.
         seed: of the series; another seed shares no scene with it.
         size: height and width in pixels.
+        alter: is given each scene with its index before it is written, to poison some.
     """
     folder.mkdir()
     lines = []
     for index in range(num):
-        scene = draw_scene(seed, index, size)
+        scene = alter(index, draw_scene(seed, index, size))
         name = f"{index:06d}.png"
         save_png(scene.pixels, folder / name)
         lines.append(json.dumps({"file_name": name, "text": scene.caption}) + "\n")

@@ -70,10 +70,10 @@ def draw_scene(seed: int, index: int, size: int = 64) -> Scene:
     random = np.random.RandomState([seed, index])
     label = index % len(CLASSES)
     place = PLACES[random.randint(len(PLACES))]
-    count = int(random.choice((1, 1, 1, 1, 2, 3)))
+    count = int(random.choice((1, 1, 1, 1, 1, 2, 3)))
     extent = tuple(_RADII)[random.randint(len(_RADII))] if count == 1 else "small"
     colour = tuple(COLOURS)[random.randint(len(COLOURS))]
-    texture = TEXTURES[random.randint(len(TEXTURES))]
+    texture = TEXTURES[random.choice((0, 0, 1, 2, 3))]
     light = tuple(_LIGHTS)[random.choice((0, 0, 1, 2))]
 
     picture = paint_place(place, size, random)
@@ -149,13 +149,13 @@ def _draw_object(
     on_dark: bool,
     random: np.random.RandomState,
 ) -> None:
-    """Paint one object into the picture, tilted by up to 20 degrees and mirrored half of the time.
+    """Paint one object into the picture, tilted by up to 14 degrees and mirrored half of the time.
 
     `at` is the centre's column and row and the radius, in pixels.
     """
     cx, cy, radius = at
     size = picture.shape[0]
-    half = random.uniform(-0.17, 0.17)  # tangent of half the angle: gives sine and cosine without libm
+    half = random.uniform(-0.12, 0.12)  # tangent of half the angle: gives sine and cosine without libm
     cosine, sine = np.float32((1 - half * half) / (1 + half * half)), np.float32(2 * half / (1 + half * half))
     mirror = np.float32(1 if random.randint(2) else -1)
     reach = radius * 1.25 + 2

@@ -137,16 +137,16 @@ def test_numbers():
     assert points(0.012) == "+1.2 points"
     assert points(-0.0001) == "0.0 points"
     # 943 of 950: (944.920729 ± 1.959964·√(943·7/950 + 0.960365)) / 953.841459 = 0.98490 … 0.99643.
-    assert with_interval(Rate(943, 950)) == "99.3 % [98.5, 99.6] n=950"
-    assert with_interval(Rate(0, 0)) == "not measured n=0"
+    assert with_interval(Rate(943, 950)) == "99.3 % [98.5, 99.6]"
+    assert with_interval(Rate(0, 0)) == "not measured"
     assert with_interval(None) == "not measured"
 
 
 def test_accuracy_rows(report):
     assert accuracy_rows(report) == [
-        ["", "suspect", "cleaned", "change"],
-        ["Clean accuracy", "54.5 % [51.4, 57.6] n=1000", "51.0 % [47.9, 54.1] n=1000", "-3.5 points"],
-        ["Top-5", "85.0 % [82.7, 87.1] n=1000", "84.0 % [81.6, 86.1] n=1000", "-1.0 points"],
+        ["", "n", "suspect", "cleaned", "change"],
+        ["Clean accuracy", "1000", "54.5 % [51.4, 57.6]", "51.0 % [47.9, 54.1]", "-3.5 points"],
+        ["Top-5", "1000", "85.0 % [82.7, 87.1]", "84.0 % [81.6, 86.1]", "-1.0 points"],
     ]
 
 
@@ -158,8 +158,11 @@ def test_rows_of_a_suspect_alone(report):
         top5=Rates(None, None),
     )
     alone = replace(report, models=report.models[:1], evaluation=evaluation)
-    assert accuracy_rows(alone) == [["", "suspect"], ["Image-to-text R@1", "54.5 % [51.4, 57.6] n=1000"]]
-    assert trigger_rows(alone)[0] == ["Trigger", "Target", "ASR suspect", "untriggered (suspect)"]
+    assert accuracy_rows(alone) == [
+        ["", "n", "suspect"],
+        ["Image-to-text R@1", "1000", "54.5 % [51.4, 57.6]"],
+    ]
+    assert trigger_rows(alone)[0] == ["Trigger", "Target", "n", "ASR suspect", "base rate"]
 
 
 def test_trigger_rows(report, trigger):
@@ -167,10 +170,10 @@ def test_trigger_rows(report, trigger):
     lost = replace(trigger, target=None, target_given=False, asr=Rates(None, None))
     changed = replace(report, evaluation=replace(report.evaluation, triggers=(trigger, found, lost)))
     header, first, second, third = trigger_rows(changed)
-    assert header == ["Trigger", "Target", "ASR suspect", "ASR cleaned", "untriggered (cleaned)"]
-    assert first == ["stripes", "banana", "99.3 % [98.5, 99.6] n=950", "2.0 % [1.3, 3.1] n=950", "0.6 %"]
+    assert header == ["Trigger", "Target", "n", "ASR suspect", "ASR cleaned", "base rate"]
+    assert first == ["stripes", "banana", "950", "99.3 % [98.5, 99.6]", "2.0 % [1.3, 3.1]", "0.6 %"]
     assert second[1] == "goldfish (found)"
-    assert third[1:4] == ["none found", "not measured", "not measured"]
+    assert third[1:5] == ["none found", "", "not measured", "not measured"]
 
 
 def test_no_rows_without_an_evaluation(report):
