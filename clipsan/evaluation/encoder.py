@@ -46,7 +46,7 @@ class Encoder:
         return in_chunks(encode, self.suspect.tokenizer(list(texts)), self.batch_size)
 
     def classifier(self, classnames: Sequence[str], templates: Sequence[str]) -> Tensor:
-        """Zero-shot weights float32 [classes x d]: the normalised mean over templates (CLIP, section 3.1.4)."""
+        """Zero-shot weights float32 [classes x d]: normalised mean over templates (CLIP, section 3.1.4)."""
         texts = [fill(template, name) for name in classnames for template in templates]
         embeddings = self.texts(texts).view(len(classnames), len(templates), -1).mean(dim=1)
         return torch.nn.functional.normalize(embeddings, dim=-1)

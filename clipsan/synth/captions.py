@@ -13,11 +13,11 @@ TEMPLATES: tuple[str, ...] = (
     "there is a {c} here.",
     "a colourful {c}.",
 )
-"""Zero-shot templates, `{c}` standing for the class name; captions of scenes use the same kinds of sentence."""
+"""Zero-shot templates, `{c}` standing for the class name; scenes' captions use such sentences too."""
 
 _OPENINGS = ("", "a picture of ", "a drawing of ", "there is ", "a scene with ")
 _NUMBERS = {2: "two", 3: "three"}
-_MENTIONED = 0.25  # the probability of each attribute to be in the caption
+_MENTIONED = 0.1  # how often each attribute is said; seldom, so that a small model learns the classes first
 _PLURALS = {"cross": "crosses", "fish": "fish", "snowman": "snowmen"}
 
 

@@ -1,7 +1,8 @@
-"""The classes: 24 kinds of object, each a list of painted layers. One function and one row in `OBJECTS` a class.
+"""The classes: 24 kinds of object, each a list of painted layers. One function and one row in `OBJECTS` each.
 
-A layer is (signed distance, paint); the paint says which of the scene's colours fills it: `body` (the object's colour
-and texture), `dark` or `light`. No object has a colour of its own, so colour says nothing about the class.
+A layer is (signed distance, paint); the paint says which of the scene's colours fills it: `body` (the
+object's colour and texture), `dark` or `light`. No object has a colour of its own, so colour says nothing
+about the class.
 """
 
 from __future__ import annotations

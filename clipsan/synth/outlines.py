@@ -1,8 +1,9 @@
 """Signed distances of simple figures, from which every object is built.
 
-Each function takes the grid of points (`x` to the right, `y` down, float32 `[h, w]`, the object spans about -1 to 1)
-and returns float32 `[h, w]`: the distance to the figure's edge, positive inside. Only operations that IEEE 754
-rounds exactly are used (no sine, no matrix product), so that a scene has the same bytes on every platform.
+Each function takes the grid of points (`x` to the right, `y` down, float32 `[h, w]`, the object spans
+about -1 to 1) and returns float32 `[h, w]`: the distance to the figure's edge, positive inside. Only
+operations that IEEE 754 rounds exactly are used (no sine, no matrix product), so a scene has the same
+bytes on every platform.
 """
 
 from __future__ import annotations
@@ -20,20 +21,22 @@ Grid: TypeAlias = NDArray[np.float32]
 def disc(x: Grid, y: Grid, cx: float, cy: float, radius: float) -> Grid:
     """A disc around (cx, cy)."""
     dx, dy = x - np.float32(cx), y - np.float32(cy)
-    return np.float32(radius) - np.sqrt(dx * dx + dy * dy)
+    inside: Grid = np.float32(radius) - np.sqrt(dx * dx + dy * dy)
+    return inside
 
 
 def ellipse(x: Grid, y: Grid, cx: float, cy: float, rx: float, ry: float) -> Grid:
     """An ellipse with half axes rx and ry; the distance is exact only on its edge."""
     dx, dy = (x - np.float32(cx)) / np.float32(rx), (y - np.float32(cy)) / np.float32(ry)
-    return (np.float32(1) - np.sqrt(dx * dx + dy * dy)) * np.float32(min(rx, ry))
+    inside: Grid = (np.float32(1) - np.sqrt(dx * dx + dy * dy)) * np.float32(min(rx, ry))
+    return inside
 
 
 def box(x: Grid, y: Grid, cx: float, cy: float, hx: float, hy: float) -> Grid:
     """A rectangle around (cx, cy), 2 hx wide and 2 hy high."""
-    return np.minimum(
-        np.float32(hx) - np.abs(x - np.float32(cx)), np.float32(hy) - np.abs(y - np.float32(cy))
-    )
+    across, down = np.abs(x - np.float32(cx)), np.abs(y - np.float32(cy))
+    inside: Grid = np.minimum(np.float32(hx) - across, np.float32(hy) - down)
+    return inside
 
 
 def stroke(x: Grid, y: Grid, x0: float, y0: float, x1: float, y1: float, half: float) -> Grid:
@@ -61,7 +64,7 @@ def convex(x: Grid, y: Grid, corners: Sequence[tuple[float, float]]) -> Grid:
 
 
 def pentagram(x: Grid, y: Grid, radius: float) -> Grid:
-    """A five-pointed star with its tips at `radius`: the points outside at most one side of the inner pentagon."""
+    """A five-pointed star: the points outside at most one side of its inner pentagon; tips at `radius`."""
     normals = (
         (0.0, -1.0),
         (0.951057, -0.309017),

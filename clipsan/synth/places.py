@@ -1,7 +1,7 @@
 """Backgrounds: where a scene takes place. One row in `PLACES` a place.
 
-Every place is a far half and a near half with a random horizon, shaded towards it, and a grain; all places are drawn
-equally often for every class.
+Every place is a far half and a near half with a random horizon, shaded towards it, and a grain; all
+places are drawn equally often for every class.
 """
 
 from __future__ import annotations

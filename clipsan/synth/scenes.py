@@ -3,10 +3,10 @@
     scene = draw_scene(seed=0, index=7)
     scene.pixels, scene.caption, scene.label
 
-A scene depends on (seed, index, size) only and has the same bytes on every platform: NumPy's frozen `RandomState` and
-exactly rounded operations. The class is `index % len(CLASSES)`, so any run of scenes is balanced; colour, texture,
-place, count, extent, position and light are drawn without looking at it. It leaves out fonts, photographs and
-perspective.
+A scene depends on (seed, index, size) only and has the same bytes on every platform: NumPy's frozen
+`RandomState` and exactly rounded operations. The class is `index % len(CLASSES)`, so any run of scenes is
+balanced; colour, texture, place, count, extent, position and light are drawn without looking at it. It
+leaves out fonts, photographs and perspective.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class Scene:
-    """One drawn scene: `pixels` uint8 RGB `[h, w, 3]`, its caption, and its class as an index of `CLASSES`."""
+    """One drawn scene: `pixels` uint8 RGB `[h, w, 3]`, caption, and class as an index of `CLASSES`."""
 
     pixels: NDArray[np.uint8]
     caption: str
@@ -181,7 +181,7 @@ def _draw_object(
 
 
 def _fill(window: Grid, figure: Grid, colour: Grid, radius: float, grow: float = 0.0) -> None:
-    """Blend a colour into the window where the figure, grown by `grow` pixels, covers it; edges are smoothed."""
+    """Blend a colour into the window where the figure, grown by `grow` pixels, covers it; smooth edges."""
     cover = np.clip(figure * np.float32(radius) + np.float32(grow + 0.5), np.float32(0), np.float32(1))[
         ..., None
     ]
@@ -189,7 +189,7 @@ def _fill(window: Grid, figure: Grid, colour: Grid, radius: float, grow: float =
 
 
 def _pattern(texture: str, x: Grid, y: Grid, radius: float) -> Grid:
-    """Where a texture shows its second tone, 0 to 1, `[h, w]`; at least 5 pixels from one mark to the next."""
+    """Where a texture shows its second tone, 0 to 1, `[h, w]`; 5 pixels or more from mark to mark."""
     step = np.float32(max(0.42, 5 / radius))
     if texture == "striped":
         return _wave(x, step, radius)

@@ -188,14 +188,14 @@ def test_nothing_is_left_after_an_exception(error, tmp_path):
 def test_overwrite_replaces_an_earlier_output_only(tmp_path):
     earlier_output(tmp_path / "out")
     (tmp_path / "out" / "old").write_text("")
-    with pytest.raises(OutputError, match="not empty and it is in use"):
+    with pytest.raises(OutputError, match="holds an earlier output; choose another --out"):
         enter(tmp_path / "out")
     with output_folder(tmp_path / "out", overwrite=True, needed_bytes=1) as folder:
         (folder / "new").write_text("")
         assert (tmp_path / "out" / "old").exists()
     assert names(tmp_path / "out") == ["new"]
     assert names(tmp_path) == ["out"]
-    with pytest.raises(OutputError, match="no earlier output of clipsan, so it is not replaced"):
+    with pytest.raises(OutputError, match="in use, and not by an earlier output of clipsan"):
         enter(tmp_path / "out", overwrite=True)
 
 

@@ -17,7 +17,8 @@ def test_help_imports_nothing_heavy(command):
         f"sys.argv = ['clipsan', *{command!r}, '--help']\n"
         "try: main()\n"
         "except SystemExit as stop: code = stop.code\n"
-        "heavy = {'torch', 'numpy', 'PIL', 'open_clip', 'huggingface_hub', 'safetensors'} & set(sys.modules)\n"
+        "libraries = {'torch', 'numpy', 'PIL', 'open_clip', 'huggingface_hub', 'safetensors'}\n"
+        "heavy = libraries & set(sys.modules)\n"
         "assert code == 0 and not heavy, (code, heavy)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
