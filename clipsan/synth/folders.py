@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsan.errors import OutputError, UsageError
+from clipsan.synth.captions import TEMPLATES
 from clipsan.synth.scenes import CLASSES, draw_scene
+
+TEMPLATES_FILE = "zeroshot_classification_templates.txt"
 
 
 def write_pairs(
@@ -55,7 +58,10 @@ def write_pairs(
 
 
 def write_labelled(folder: str | Path, per_class: int, seed: int, size: int = 64) -> Path:
-    """Draw `per_class` scenes of each class into a folder: `<class>/NNNNNN.png`; else like `write_pairs`."""
+    """Draw `per_class` scenes of each class into a folder: `<class>/NNNNNN.png`, and the zero-shot templates.
+
+    Else like `write_pairs`; the templates are written last.
+    """
     if per_class < 1:
         raise UsageError(f"{per_class} scenes a class cannot be written; give a number of at least 1")
     total = per_class * len(CLASSES)
@@ -68,6 +74,9 @@ def write_labelled(folder: str | Path, per_class: int, seed: int, size: int = 64
         for index in range(total):
             scene = draw_scene(seed, index, size)
             save_png(scene.pixels, root / CLASSES[scene.label] / f"{index:06d}.png")
+        (root / TEMPLATES_FILE).write_text(
+            "".join(f"{text}\n" for text in TEMPLATES), encoding="utf-8", newline="\n"
+        )
     except OSError as error:
         raise OutputError(f"{root} cannot be written ({error.strerror}); choose another folder") from error
     return root

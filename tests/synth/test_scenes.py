@@ -153,6 +153,9 @@ def test_written_pairs_read_back(tmp_path):
 
 def test_written_classes_are_folders(tmp_path):
     folder = write_labelled(tmp_path / "eval", 2, seed=4, size=24)
+    templates = folder / "zeroshot_classification_templates.txt"
+    assert templates.read_text(encoding="utf-8").splitlines() == list(TEMPLATES)
+    templates.unlink()
     assert sorted(path.name for path in folder.iterdir()) == sorted(CLASSES)
     assert all(len(list(path.iterdir())) == 2 for path in folder.iterdir())
     with Image.open(folder / CLASSES[1] / f"{1 + len(CLASSES):06d}.png") as image:
