@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def demo(
     watcher = watcher or Watcher()
     where = choose_device(device)
     folder = Path(out)
-    _make_room(folder, overwrite)
+    earlier = _set_aside(folder, overwrite)
     folder.mkdir(exist_ok=True)
     threads = torch.get_num_threads()
     # a model so small gains nothing from a second thread, and its numbers should not depend on the cores
@@ -95,16 +96,29 @@ def demo(
         )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        if earlier is not None:
+            earlier.replace(folder)
         raise
     finally:
         torch.set_num_threads(threads)
+    if earlier is not None:
+        shutil.rmtree(earlier, ignore_errors=True)
     return Demonstration(result.report, folder, _story(folder, result.report))
 
 
-def _make_room(folder: Path, overwrite: bool) -> None:
+def _set_aside(folder: Path, overwrite: bool) -> Path | None:
+    """Check the place, and move an earlier demo out of it; where that is now."""
+    earlier = None
     if overwrite and is_earlier_output(folder / "cleaned"):
-        shutil.rmtree(folder)
-    check_output(folder, needed_bytes=200 << 20)
+        earlier = folder.with_name(f".{folder.name}.earlier-{secrets.token_hex(4)}")
+        folder.replace(earlier)
+    try:
+        check_output(folder, needed_bytes=200 << 20)
+    except BaseException:
+        if earlier is not None:
+            earlier.replace(folder)
+        raise
+    return earlier
 
 
 def _plant_triggers(folder: Path, seed: int) -> list[Trigger]:
