@@ -28,7 +28,7 @@ PLANTED = (("stripes:size=35", "umbrella"), ("blended", "fish"))
 CLEAN_PAIRS = 6000
 IMAGES_PER_CLASS = 40
 CLEAN: dict[str, Any] = {
-    "lr_start": 4e-3, "lr": 3e-3, "steps": 350, "batch_size": 64, "batch_norm": "train", "precision": "fp32",
+    "lr_start": 4e-3, "lr": 3e-3, "steps": 450, "batch_size": 64, "batch_norm": "train", "precision": "fp32",
 }  # fmt: skip
 
 
