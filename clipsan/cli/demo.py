@@ -25,4 +25,4 @@ def demo(
 
     result = run(out=out, seed=seed, device=device, overwrite=overwrite, watcher=output.watcher())
     output.story(result.story)
-    output.finish(result.report, result.folder)
+    output.finish(result.report, result.folder / "cleaned")
