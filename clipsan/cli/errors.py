@@ -64,5 +64,5 @@ def _sentence(error: Exception) -> str:
 
 def _say(sentence: str) -> int:
     text = " ".join(sentence.split())
-    print(f"clipsan: {text if text.endswith('.') else text + '.'}", file=sys.stderr)  # noqa: T201
+    print(f"clipsan: {text if text.endswith(('.', '?')) else text + '.'}", file=sys.stderr)  # noqa: T201
     return ERROR

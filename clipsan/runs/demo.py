@@ -109,7 +109,10 @@ def demo(
 def _set_aside(folder: Path, overwrite: bool) -> Path | None:
     """Check the place, and move an earlier demo out of it; where that is now."""
     earlier = None
-    if overwrite and is_earlier_output(folder / "cleaned"):
+    if is_earlier_output(folder / "cleaned"):
+        if not overwrite:
+            hint = "choose another --out, or replace it with --overwrite"
+            raise OutputError(f"{str(folder)!r} holds an earlier demo; {hint}.")
         earlier = folder.with_name(f".{folder.name}.earlier-{secrets.token_hex(4)}")
         folder.replace(earlier)
     try:

@@ -80,7 +80,7 @@ def test_a_stopped_demo_leaves_nothing(few):
 def test_an_earlier_demo_stays_until_the_new_one_is_whole(few):
     clipsan.demo(out="d", seed=1)
     before = (few / "d" / "cleaned" / "report.json").read_bytes()
-    with pytest.raises(OutputError, match=r"earlier|in use"):
+    with pytest.raises(OutputError, match="holds an earlier demo"):
         clipsan.demo(out="d", seed=2)
     with pytest.raises(KeyboardInterrupt):
         clipsan.demo(out="d", seed=2, overwrite=True, watcher=Stopping())
