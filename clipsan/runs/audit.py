@@ -82,8 +82,9 @@ def audit(
     with folder as written:
         images = Images(eval, data, classes)
         models: dict[Role, Suspect]
+        training = None
         if model is None:
-            images, models = last_models(images, where, watcher)
+            images, models, training = last_models(images, where, watcher)
         else:
             watcher.stage(f"Reading {model}")
             models = {"suspect": load_settled(model, arch, activation, *images.open(), where)}
@@ -107,6 +108,7 @@ def audit(
                     "batch_size": batch_size, "device": device, "arch": arch, "activation": activation,
                 },
                 seed=seed,
+                training=training,
                 evaluation=evaluation_of(probe, measured),
                 thresholds=thresholds,
             )

@@ -12,7 +12,7 @@ from clipsan.errors import CheckpointError, UsageError
 from clipsan.evaluation.encoder import fill
 from clipsan.evaluation.labelled import LabelledSet, open_labelled
 from clipsan.pairs import ImageReader, PairSet, open_pairs, split
-from clipsan.report import Model, Role
+from clipsan.report import Model, Role, Training
 from clipsan.runs.activation import settle_activation
 from clipsan.runs.last import last_output
 from clipsan.runs.watch import Watcher
@@ -70,8 +70,10 @@ def load_settled(
     return settle_activation(suspect, captions, reader, device)
 
 
-def last_models(images: Images, device: torch.device, watcher: Watcher) -> tuple[Images, dict[Role, Suspect]]:
-    """The last output and its suspect, and the images that `clean` measured on where none are given."""
+def last_models(
+    images: Images, device: torch.device, watcher: Watcher
+) -> tuple[Images, dict[Role, Suspect], Training | None]:
+    """The last output and its suspect, the images that `clean` measured on if none is given, its training."""
     folder, report = last_output(Path())
     settings = report.settings
     watcher.stage(f"Auditing {folder} beside the suspect it came from")
@@ -88,7 +90,7 @@ def last_models(images: Images, device: torch.device, watcher: Watcher) -> tuple
         models["suspect"] = load_settled(before.source, arch, activation, labelled, pairs, device)
         _same_file(models["suspect"], before)
     models["cleaned"] = load(folder)
-    return images, models
+    return images, models, report.training
 
 
 def _same_file(suspect: Suspect, recorded: Model) -> None:

@@ -147,6 +147,7 @@ def test_the_three_commands_of_the_design_one_after_the_other(here):
         trigger["asr"]["suspect"]["n"] <= 5 and trigger["asr"]["cleaned"]["n"] <= 5
     )  # the held-out of 40 pairs
     assert report["evaluation"]["kind"] == "retrieval"
+    assert "never reached tau" in " ".join(report["verdict"]["reasons"])  # as the cleaning said itself
 
 
 def test_audit_of_the_last_output_refuses_a_changed_suspect(here):
