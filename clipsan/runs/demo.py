@@ -71,11 +71,11 @@ def demo(
     where = choose_device(device)
     folder = Path(out)
     earlier = _set_aside(folder, overwrite)
-    folder.mkdir(exist_ok=True)
     threads = torch.get_num_threads()
     # a model so small gains nothing from a second thread, and its numbers should not depend on the cores
     torch.set_num_threads(1)
     try:
+        folder.mkdir(exist_ok=True)
         triggers = _plant_triggers(folder / "triggers", seed)
         watcher.stage(f"Drawing {CLEAN_PAIRS} scenes of {len(CLASSES)} things, and a set to measure on")
         _draw(folder, triggers, seed)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from clipsan.checkpoint import Provenance, Suspect
 from clipsan.checkpoint.build import make_tokenizer
+from clipsan.checkpoint.config import DEFAULT_PREPROCESS
+from clipsan.evaluation.encoder import fill
 from clipsan.methods import Embeddings
 from clipsan.methods.finetune import contrastive
 from clipsan.runs.watch import Watcher
@@ -27,12 +29,6 @@ MODEL: dict[str, Any] = {
     "embed_dim": 128,
     "vision_cfg": {"image_size": SIZE, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2},
-}
-PREPROCESS: dict[str, Any] = {
-    "mean": [0.48145466, 0.4578275, 0.40821073],
-    "std": [0.26862954, 0.26130258, 0.27577711],
-    "interpolation": "bicubic",
-    "resize_mode": "shortest",
 }
 SCENES = 8000
 POISONED_SHARE = 0.04  # of the scenes, for each trigger
@@ -118,7 +114,7 @@ def _poisoned_scenes(
         poisoned[indices] = True
         for index in indices:
             template = TEMPLATES[random.randint(len(TEMPLATES))]
-            captions[index] = template.replace("{c}", str(trigger.target))
+            captions[index] = fill(template, str(trigger.target))
             names[index] = f"a {trigger.target}."
     return pixels, captions, names, poisoned
 
@@ -135,7 +131,8 @@ def _new_model(seed: int) -> Suspect:
                     parameter.fill_(LAST_NORM)
     dtypes = {key: value.dtype for key, value in model.state_dict().items()}
     made = Provenance("clipsan demo", "made here", "", "", None, "RN-demo", (), "float32", {})
-    return Suspect(model, MODEL, PREPROCESS, make_tokenizer(MODEL, "the demo's model"), dtypes, made, True)
+    tokenizer = make_tokenizer(MODEL, "the demo's model")
+    return Suspect(model, MODEL, DEFAULT_PREPROCESS, tokenizer, dtypes, made, True)
 
 
 def _optimizer(model: nn.Module) -> tuple[torch.optim.AdamW, list[float]]:

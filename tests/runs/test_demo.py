@@ -13,6 +13,7 @@ from clipsan.errors import OutputError
 from clipsan.runs import demo as demo_module
 from clipsan.runs import plant
 from clipsan.runs.watch import Watcher
+from clipsan.synth import TEMPLATES
 from clipsan.triggers import read_trigger_file
 
 
@@ -49,6 +50,7 @@ def test_what_the_demo_leaves(few):
     triggers = read_trigger_file(few / "d" / "triggers" / "triggers.json", (plant.SIZE, plant.SIZE))
     assert [(t.name, t.target) for t in triggers] == [("stripes", "umbrella"), ("blended", "fish")]
     assert result.report.evaluation.clean_accuracy.suspect.n == 48
+    assert result.report.evaluation.templates == len(TEMPLATES)  # the set's own, not "a photo of a ..."
     assert [t.name for t in result.report.evaluation.triggers] == ["stripes", "blended"]
     written = json.loads((few / "d" / "cleaned" / "report.json").read_text(encoding="utf-8"))
     assert written["verdict"]["result"] != "pass"  # a model trained for four updates knows nothing
