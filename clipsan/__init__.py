@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from clipsan.runs.clean import clean
     from clipsan.runs.demo import demo
     from clipsan.runs.inspect import inspect
+    from clipsan.runs.push import push
 
 _PUBLIC = {
     "audit": "clipsan.runs.audit",
     "clean": "clipsan.runs.clean",
     "demo": "clipsan.runs.demo",
     "inspect": "clipsan.runs.inspect",
+    "push": "clipsan.runs.push",
     "ClipsanError": "clipsan.errors",
 }
 
-__all__ = ["ClipsanError", "__version__", "audit", "clean", "demo", "inspect"]
+__all__ = ["ClipsanError", "__version__", "audit", "clean", "demo", "inspect", "push"]
 
 
 def __getattr__(name: str) -> Any:

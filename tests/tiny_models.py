@@ -38,11 +38,14 @@ class Tiny:
     def state(self):
         return self.model.state_dict()
 
-    def image_embedding(self, model) -> torch.Tensor:
+    @property
+    def pixels(self) -> torch.Tensor:
         size = self.cfg["vision_cfg"]["image_size"]
-        pixels = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+        return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+    def image_embedding(self, model) -> torch.Tensor:
         with torch.no_grad():
-            return model.encode_image(pixels)
+            return model.encode_image(self.pixels)
 
     def text_embedding(self, model, tokenizer) -> torch.Tensor:
         with torch.no_grad():
@@ -57,9 +60,11 @@ class Tiny:
         return folder
 
 
-def make_tiny(kind: str) -> Tiny:
+def make_tiny(kind: str, *, quick_gelu: bool = False, head_width: int | None = None) -> Tiny:
     """A tiny model: kind `rn` or `vit`."""
-    cfg = CONFIGS[kind]
+    cfg = CONFIGS[kind] | ({"quick_gelu": True} if quick_gelu else {})
+    if head_width is not None:
+        cfg["vision_cfg"] = cfg["vision_cfg"] | {"head_width": head_width}
     torch.manual_seed(0)
     model = CLIP(**copy.deepcopy(cfg)).eval()
     with torch.no_grad():

@@ -1,14 +1,17 @@
 """`open_clip_config.json` from an untrusted folder, reduced to what clipsan knows to be harmless.
 
-open_clip passes this file's keys to constructors, and some of them download (`timm_model_name`,
-`hf_model_name`, `hf_tokenizer_name`). Only the keys below pass; each value is checked for type and range.
+open_clip passes this file's keys to constructors, and some of them download (`hf_model_name`, and
+`timm_model_name` with a hub's name or with weights of its own). Only the keys below pass; each value is
+checked for type and range.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +28,9 @@ DEFAULT_PREPROCESS: dict[str, Any] = {
     "interpolation": "bicubic",
     "resize_mode": "shortest",
 }
-NEEDS_NETWORK = {
-    "timm_model_name": "an image tower from timm",
+REFUSED = {
     "hf_model_name": "a text tower from transformers",
-    "hf_tokenizer_name": "a tokenizer from the Hugging Face hub",
     "multimodal_cfg": "a captioning model (CoCa)",
-    "custom_text": "a text tower kept apart",
 }
 
 Check = Callable[[Any], bool]
@@ -56,8 +56,24 @@ def _few(check: Check, *lengths: int) -> Check:
     return lambda v: isinstance(v, list) and len(v) in lengths and all(check(x) for x in v)
 
 
+def _text(pattern: str) -> Check:
+    return lambda v: isinstance(v, str) and re.fullmatch(pattern, v) is not None
+
+
 def _settings(**checks: Check) -> Check:
     return lambda v: isinstance(v, dict) and all(k in checks and checks[k](x) for k, x in v.items())
+
+
+def _timm_name(value: Any) -> bool:
+    """A name in timm's own table of architectures: no hub address, no path."""
+    return isinstance(value, str) and value.partition(".")[0] in _timm_models()
+
+
+@lru_cache(maxsize=1)
+def _timm_models() -> frozenset[str]:
+    from timm import list_models
+
+    return frozenset(list_models())
 
 
 _FLAG = _one_of(True, False)
@@ -87,7 +103,13 @@ _VISION: dict[str, Check] = _BLOCK | {
     "attentional_pool": _FLAG,
     "attn_pooler_queries": _count(8192),
     "attn_pooler_heads": _count(512),
-    "timm_model_pretrained": _FLAG,  # left behind by open_clip; unused without a name
+    "timm_model_name": _timm_name,
+    "timm_model_pretrained": _FLAG,  # never followed: the weights come from the checkpoint
+    "timm_pool": _one_of("", "avg", "max", "avgmax", "token", "map", "abs_attn", "rot_attn"),
+    "timm_proj": _maybe(_one_of("", "linear", "mlp", "none")),
+    "timm_proj_bias": _FLAG,
+    "timm_drop": _number(0, 0.99),
+    "timm_drop_path": _maybe(_number(0, 0.99)),
 }
 _TEXT: dict[str, Check] = _BLOCK | {
     "layers": _count(512),
@@ -99,14 +121,18 @@ _TEXT: dict[str, Check] = _BLOCK | {
     "eos_id": _number(0, 10_000_000),
     "pad_id": _number(0, 10_000_000),
     "embed_cls": _one_of(False),
-    "proj_type": _one_of("linear"),
+    "proj_type": _one_of("linear", "none"),
     "proj_bias": _FLAG,
-    "tokenizer_kwargs": _maybe(_settings(clean=_one_of("lower", "canonicalize", "whitespace"))),
+    "tokenizer_kwargs": _maybe(
+        _settings(clean=_one_of("lower", "canonicalize", "whitespace"), strip_sep_token=_FLAG)
+    ),
+    "hf_tokenizer_name": _text(r"[\w.-]+(/[\w.-]+)?"),
     "hf_model_pretrained": _FLAG,
 }
 _MODEL: dict[str, Check] = {
     "embed_dim": _count(65536),
     "quick_gelu": _FLAG,
+    "custom_text": _FLAG,
     "init_logit_scale": _number(-100, 100),
     "init_logit_bias": _maybe(_number(-1000, 1000)),
     "nonscalar_logit_scale": _FLAG,
@@ -170,17 +196,26 @@ def check_model_cfg(found: Mapping[str, Any], where: str) -> dict[str, Any]:
     if not isinstance(vision, dict) or not isinstance(text, dict) or "embed_dim" not in found:
         raise CheckpointError(f"{where}: its model_cfg needs embed_dim, vision_cfg and text_cfg.")
     for part in (vision, text, found):
-        for key, what in NEEDS_NETWORK.items():
+        for key, what in REFUSED.items():
             if part.get(key):
                 raise CheckpointError(
                     f"{where} asks for {what} ({key}), which this version does not load;"
-                    " it loads CLIPs whose two towers are open_clip's own RN or ViT and text transformer."
+                    " it loads CLIPs with open_clip's own text tower and an image tower of open_clip or timm."
                 )
     rest = {key: value for key, value in found.items() if key not in ("vision_cfg", "text_cfg")}
     checked = _checked(rest, _MODEL, f"{where}: model_cfg")
     checked["vision_cfg"] = _checked(vision, _VISION, f"{where}: vision_cfg")
     checked["text_cfg"] = _checked(text, _TEXT, f"{where}: text_cfg")
+    checked["vision_cfg"].pop("timm_model_pretrained", None)
     return checked
+
+
+def full_preprocess(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A complete `preprocess_cfg` of open_clip's own table of weights."""
+    given = {
+        key: list(v) if isinstance(v, tuple) else v for key, v in found.items() if key in DEFAULT_PREPROCESS
+    }
+    return DEFAULT_PREPROCESS | given
 
 
 def _preprocess(found: object, where: str) -> dict[str, Any]:
@@ -193,8 +228,12 @@ def _preprocess(found: object, where: str) -> dict[str, Any]:
 
 
 def _checked(found: Mapping[str, Any], checks: Mapping[str, Check], where: str) -> dict[str, Any]:
-    """The entries of one table, without the `NEEDS_NETWORK` keys that are off."""
-    kept = {key: value for key, value in found.items() if key not in NEEDS_NETWORK}
+    """The entries of one table, without those that are refused when on and are off, or null names."""
+    kept = {
+        key: value
+        for key, value in found.items()
+        if key not in REFUSED and not (value is None and key in ("timm_model_name", "hf_tokenizer_name"))
+    }
     unknown = sorted(set(kept) - set(checks))
     if unknown:
         raise CheckpointError(

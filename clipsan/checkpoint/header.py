@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from clipsan.checkpoint.tensors import TensorInfo
 from clipsan.errors import CheckpointError
@@ -39,6 +40,7 @@ class Header:
 
     infos: dict[str, TensorInfo]
     metadata: dict[str, str]
+    begins: dict[str, int]  # the first byte of each tensor, from the start of the file
 
 
 def read_header(path: Path) -> Header:
@@ -69,7 +71,35 @@ def read_header(path: Path) -> Header:
     metadata = _metadata(table.pop("__metadata__", {}), path.name)
     spans = {name: _span(name, entry, path.name) for name, entry in table.items()}
     _check_spans(spans, size - 8 - length, path.name)
-    return Header({name: info for name, (info, _, _) in spans.items()}, metadata)
+    infos = {name: info for name, (info, _, _) in spans.items()}
+    return Header(infos, metadata, {name: 8 + length + begin for name, (_, begin, _) in spans.items()})
+
+
+def read_tensor(path: Path, header: Header, name: str) -> Tensor:
+    """One tensor of a safetensors file, in memory of its own and in the file's dtype.
+
+    Args:
+        path: the file.
+        header: what `read_header` gave for it.
+        name: the tensor's.
+
+    Raises:
+        CheckpointError: the file became shorter, or cannot be read.
+    """
+    info = header.infos[name]
+    tensor = torch.empty(info.shape, dtype=info.dtype)
+    place = tensor.reshape(-1).view(torch.uint8).numpy().data
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(header.begins[name])
+            filled = 0
+            while filled < len(place) and (count := file.readinto(place[filled:])):
+                filled += count
+    except OSError as error:
+        raise CheckpointError(f"{path.name} cannot be read ({error.strerror or error}).") from None
+    if filled < len(place):
+        raise CheckpointError(f"{path.name} became shorter while it was read; get the file again.")
+    return tensor
 
 
 def parse_json(raw: bytes, where: str) -> Any:

@@ -1,11 +1,13 @@
 """The architecture of a CLIP, read off the names and shapes of its tensors.
 
-Shapes give everything but three things: the heads of the attention (CLIP's convention, or the named
-configuration of the same tower), the activation, and the normalisation of the pixels.
+Shapes give everything but three things: the heads of the attention (those of the named configuration of the
+same tower, else CLIP's convention with the other usual widths as alternatives), the activation, and the
+normalisation of the pixels.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from clipsan.errors import CheckpointError
 
 Infos = Mapping[str, TensorInfo]
 HEAD_WIDTH = 64
+OTHER_HEAD_WIDTHS = (32, 128)  # where no name of open_clip tells, these are possible too
 RN_STRIDE = 32  # pixels of one place in the last feature map of a ModifiedResNet
 RN_EXPANSION = 4  # output channels of a bottleneck over its inner ones
 ADVICE = "give arch, or put its open_clip_config.json beside it"
@@ -35,7 +38,7 @@ def infer(infos: Infos, where: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     Raises:
         CheckpointError: the keys are not those of a CLIP with an RN or ViT image tower.
     """
-    if "text_projection" not in infos or "visual.conv1.weight" not in infos:
+    if not is_native(infos):
         raise CheckpointError(
             f"{where} does not hold a CLIP that clipsan knows: it needs keys such as visual.conv1.weight and"
             f" text_projection, and has {name_some(infos) or 'none'}; {ADVICE} if it is one."
@@ -55,9 +58,52 @@ def infer(infos: Infos, where: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     return cfg, (*vision_evidence, *text_evidence)
 
 
+def is_native(infos: Infos) -> bool:
+    """True for the keys of open_clip's own two towers, whose sizes `infer` reads off."""
+    return "text_projection" in infos and "visual.conv1.weight" in infos
+
+
+def head_options(cfg: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The configurations with the usual widths of an attention head, where no name of open_clip tells.
+
+    Returns:
+        A label ("image heads of 32") -> the configuration. The given one is first; alone it has no label.
+    """
+    vision, text = dict(cfg["vision_cfg"]), dict(cfg["text_cfg"])
+    image_widths, text_widths = [0], [text["width"] // text["heads"]]
+    if isinstance(vision["layers"], int):
+        image_widths = [vision["head_width"]]
+        if head_width_of_vision(vision["width"], vision["layers"], _hidden(vision)) is None:
+            image_widths += _other_widths(vision["width"], image_widths[0])
+    if heads_of_text(text["width"], text["layers"], _hidden(text)) is None:
+        text_widths += _other_widths(text["width"], text_widths[0])
+    options: dict[str, dict[str, Any]] = {}
+    for image, words in itertools.product(image_widths, text_widths):
+        sides = []
+        other = dict(cfg) | {"text_cfg": text | {"heads": text["width"] // words}}
+        if image:
+            other["vision_cfg"] = vision | {"head_width": image}
+        if len(image_widths) > 1:
+            sides.append(f"image heads of {image}")
+        if len(text_widths) > 1:
+            sides.append(f"text heads of {words}")
+        options[", ".join(sides)] = other
+    return options
+
+
+def _other_widths(width: int, chosen: int) -> list[int]:
+    return [other for other in OTHER_HEAD_WIDTHS if other != chosen and width % other == 0]
+
+
+def _hidden(tower: Mapping[str, Any]) -> int:
+    return int(tower["width"] * tower.get("mlp_ratio", 4.0))
+
+
 def describe(cfg: Mapping[str, Any]) -> str:
     """A short name for a configuration that open_clip has none for."""
     vision = cfg["vision_cfg"]
+    if vision.get("timm_model_name"):
+        return f"{vision['timm_model_name']} with a text tower of width {cfg['text_cfg'].get('width', 512)}"
     size = vision.get("image_size", 224)
     pixels = f"{size}px" if isinstance(size, int) else f"{size[0]}x{size[1]}px"
     layers, width = vision.get("layers", 12), vision.get("width", 768)

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clipsan.checkpoint.architecture import Architecture, settle
-from clipsan.checkpoint.build import check_vocabulary
-from clipsan.checkpoint.config import CONFIG_NAME
-from clipsan.checkpoint.formats import Weights, read, recognise, weights_file
-from clipsan.checkpoint.load import locate
-from clipsan.checkpoint.opened import Opened, file_digest, open_path
-from clipsan.checkpoint.pickles import scan
+from clipsan.checkpoint.formats import Weights, recognise, weight_files
+from clipsan.checkpoint.load import Located, locate, read_located
+from clipsan.checkpoint.opened import Opened, files_digest, open_path
 from clipsan.checkpoint.suspect import image_size_of
 from clipsan.checkpoint.tensors import dtype_name
+from clipsan.checkpoint.tokenizers import check_vocabulary
 from clipsan.errors import CheckpointError
 
 
@@ -41,6 +40,7 @@ class Inspection:
     context_length: int | None
     activation: str | None  # "gelu" or "quickgelu"; None where the file does not say
     activation_reason: str
+    candidates: tuple[str, ...]  # where several ways to build the model fit alike: each of them
     evidence: tuple[str, ...]
     metadata: dict[str, str]
     unsafe: tuple[str, ...]  # globals of its pickle that could run code, and archive members with code
@@ -53,35 +53,33 @@ class Inspection:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
 
-def inspect(source: str | Path) -> Inspection:
+def inspect(source: str | Path, *, text_from: str | Path | None = None) -> Inspection:
     """Look at a checkpoint from outside: headers, opcodes and shapes.
 
     Args:
         source: as for `load`; a hub repository is downloaded into the hub's cache.
+        text_from: as for `load`; needed only to see the whole model of an image tower alone.
 
     Raises:
         CheckpointError: nothing is there, or the file is damaged.
     """
     located = locate(source)
     opened = open_path(located.path)
-    file = opened
-    if opened.kind == "folder" and CONFIG_NAME in opened.names:
-        file = open_path(weights_file(opened.path, opened.names))
-    unsafe = _unsafe(file)
-    name, weights, plan, problem = _read_shapes(opened, file, unsafe)
-    settled = plan is not None and plan.activation_settled
+    files = weight_files(opened)
+    unsafe = tuple(found for file in files for found in _unsafe(file))
+    name, weights, plan, problem = _read_shapes(located, opened, files, unsafe, text_from)
     evidence = (*located.evidence, *(weights.evidence if weights else ()), *(plan.evidence if plan else ()))
     infos = weights.tensors.infos if weights else None
     dtypes: Counter[str] = Counter()
     for info in (infos or {}).values():
         dtypes[dtype_name(info.dtype)] += info.numel
-    is_file = file.kind != "folder"
+    paths = [file.path for file in files]
     return Inspection(
         source=str(source),
         format=name if located.revision is None else f"hub repository ({name})",
-        path=str(file.path),
-        size=file.path.stat().st_size if is_file else 0,
-        sha256=file_digest(file.path) if is_file else "",
+        path=str(weights.path if weights else paths[0] if paths else opened.path),
+        size=sum(path.stat().st_size for path in paths),
+        sha256=files_digest(paths) if paths else "",
         revision=located.revision,
         tensors=None if infos is None else len(infos),
         parameters=None if infos is None else sum(info.numel for info in infos.values()),
@@ -89,8 +87,9 @@ def inspect(source: str | Path) -> Inspection:
         architecture=plan.name if plan else None,
         image_size=image_size_of(plan.model_cfg) if plan else None,
         context_length=int(plan.model_cfg["text_cfg"].get("context_length", 77)) if plan else None,
-        activation=_activation(plan) if settled else None,
+        activation=plan.activation if plan else None,
         activation_reason=next((e for e in evidence if e.startswith("activation ")), "not known"),
+        candidates=tuple(candidate.label for candidate in plan.candidates) if plan else (),
         evidence=evidence,
         metadata=weights.metadata if weights else {},
         unsafe=unsafe,
@@ -102,34 +101,34 @@ def inspect(source: str | Path) -> Inspection:
 def _unsafe(file: Opened) -> tuple[str, ...]:
     if file.kind not in ("torch", "TorchScript"):
         return ()
-    found = scan(file.path)
+    found = file.look.scan()
     return (*found.unsafe, *found.code)
 
 
 def _read_shapes(
-    opened: Opened, file: Opened, unsafe: tuple[str, ...]
+    located: Located,
+    opened: Opened,
+    files: Sequence[Opened],
+    unsafe: tuple[str, ...],
+    text_from: str | Path | None,
 ) -> tuple[str, Weights | None, Architecture | None, str | None]:
     """(format, weights, architecture, problem), as far as each can be told safely."""
-    if file.kind == "torch" and unsafe:
-        sentence = f"{file.path.name} holds a pickle that could run code, so it is not read."
+    dangerous = next((file for file in files if file.kind == "torch" and unsafe), None)
+    if dangerous is not None:
+        sentence = f"{dangerous.path.name} holds a pickle that could run code, so it is not read."
         return "pickle with code", None, None, sentence
     name = "unknown"
     weights = plan = None
     try:
-        if file.kind == "safetensors":
-            _ = file.header  # damaged headers are this command's own error, not a remark
+        for file in files:
+            if file.kind == "safetensors":
+                _ = file.header  # damaged headers are this command's own error, not a remark
         name = recognise(opened).name
-        weights = read(opened.path)
-        plan = settle(weights.tensors.infos, weights.config, weights.path.name)
+        weights = read_located(located, text_from)
+        plan = settle(weights.tensors.infos, weights.config, weights.path.name, said=weights.activation)
         check_vocabulary(plan.model_cfg, weights.path.name)
     except CheckpointError as error:
         if name == "unknown":
             raise
         return name, weights, plan, str(error)
     return name, weights, plan, None
-
-
-def _activation(plan: Architecture | None) -> str | None:
-    if plan is None:
-        return None
-    return "quickgelu" if plan.model_cfg.get("quick_gelu") else "gelu"

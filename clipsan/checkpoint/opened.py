@@ -6,14 +6,14 @@ The file's suffix is not trusted: a `.safetensors` that is a pickle is treated a
 from __future__ import annotations
 
 import hashlib
-import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from clipsan.checkpoint.header import Header, read_header
-from clipsan.checkpoint.pickles import is_torchscript, load_pickle
+from clipsan.checkpoint.torch_files import Look, TorchFile, is_tar, is_torchscript, look_at
 from clipsan.errors import CheckpointError
 
 Kind = Literal["folder", "safetensors", "TorchScript", "torch", "unknown"]
@@ -25,10 +25,6 @@ class Opened:
 
     path: Path
     kind: Kind
-
-    @property
-    def is_file(self) -> bool:
-        return self.kind in ("safetensors", "torch")
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -43,13 +39,27 @@ class Opened:
         return read_header(self.path)
 
     @cached_property
-    def content(self) -> Any:
-        """The object in a torch file, by `torch.load(weights_only=True)`.
+    def look(self) -> Look:
+        """A torch file or a TorchScript archive, looked through without trusting it."""
+        return look_at(self.path)
+
+    @cached_property
+    def torch_file(self) -> TorchFile:
+        """What a torch file or a TorchScript archive holds, as inert data.
 
         Raises:
-            UnsafeFileError: its pickle could run code.
+            UnsafeFileError: its pickle could run code elsewhere.
         """
-        return load_pickle(self.path)
+        return self.look.open()
+
+    @property
+    def content(self) -> Any:
+        """The object in a torch file: plain data and records, never anything that its pickle names.
+
+        Raises:
+            UnsafeFileError: its pickle could run code elsewhere.
+        """
+        return self.torch_file.content
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -82,14 +92,12 @@ def _kind(path: Path) -> Kind:
     if not path.is_file() and path.exists():
         raise CheckpointError(f"{str(path)!r} is neither a file nor a folder.")
     with path.open("rb") as file:
-        start = file.read(16)
+        start = file.read(512)
     if start[:2] == b"PK":
-        if not zipfile.is_zipfile(path):
-            raise CheckpointError(f"{path.name} is a truncated archive; get the file again.")
         return "TorchScript" if is_torchscript(path) else "torch"
     if start[8:9] == b"{":
         return "safetensors"
-    if start[:1] == b"\x80" and len(start) > 2 and start[1] <= 5:
+    if (start[:1] == b"\x80" and len(start) > 2 and start[1] <= 5) or is_tar(start):
         return "torch"
     # The length of a safetensors header may itself be what is damaged, and a pickle of protocol 0 is text.
     if path.suffix == ".safetensors":
@@ -104,3 +112,11 @@ def file_digest(path: Path) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def files_digest(paths: Sequence[Path]) -> str:
+    """SHA-256 of one file; of several, that of the lines `sha256sum` prints for them, sorted by name."""
+    if len(paths) == 1:
+        return file_digest(paths[0])
+    lines = sorted((path.name, file_digest(path)) for path in paths)
+    return hashlib.sha256("".join(f"{found}  {name}\n" for name, found in lines).encode()).hexdigest()

@@ -13,6 +13,7 @@ from clipsan.cli.clean import clean
 from clipsan.cli.demo import demo
 from clipsan.cli.errors import exit_with_sentences
 from clipsan.cli.inspect import inspect
+from clipsan.cli.push import push
 
 app = typer.Typer(
     name="clipsan",
@@ -22,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (clean, audit, inspect, demo):
+for command in (clean, audit, inspect, push, demo):
     app.command()(command)
 
 

@@ -44,6 +44,7 @@ def audit(
     ] = None,
     arch: options.Arch = None,
     activation: options.Activation = None,
+    text_from: options.TextFrom = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -64,7 +65,7 @@ def audit(
 
     result = run(
         model, trigger=trigger or (), target=target, eval=eval, data=data, classes=classes, max_asr=max_asr,
-        max_drop=max_drop, batch_size=batch_size, out=out, arch=arch, activation=activation, seed=seed,
-        device=device, overwrite=overwrite, watcher=output.watcher(),
+        max_drop=max_drop, batch_size=batch_size, out=out, arch=arch, activation=activation,
+        text_from=text_from, seed=seed, device=device, overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder)

@@ -111,6 +111,25 @@ def clean(
     ] = "brightening-noise,erase",
     arch: options.Arch = None,
     activation: options.Activation = None,
+    text_from: options.TextFrom = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="same|open_clip|transformers|both",
+            help="Library whose layout is written; same: the source's.",
+            rich_help_panel=options.CHECKPOINT,
+        ),
+    ] = "same",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="keep|float32|float16|bfloat16",
+            help="What weights are stored in; keep: each as in the source.",
+            rich_help_panel=options.CHECKPOINT,
+        ),
+    ] = "keep",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -135,7 +154,8 @@ def clean(
         lr=lr, epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
         batch_norm=batch_norm, precision=precision,
         augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],
-        arch=arch, activation=activation, seed=seed, device=device, overwrite=overwrite,
+        arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
+        seed=seed, device=device, overwrite=overwrite,
         watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder)

@@ -12,6 +12,7 @@ from clipsan.cli.output import Output
 
 def inspect(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A checkpoint file, folder or hub name.")],
+    text_from: options.TextFrom = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -24,4 +25,4 @@ def inspect(
     output = Output(json=json, quiet=quiet, verbose=False)
     from clipsan.runs.inspect import inspect as run
 
-    output.inspection(run(model))
+    output.inspection(run(model, text_from=text_from))

@@ -89,6 +89,15 @@ Activation = Annotated[
         rich_help_panel=CHECKPOINT,
     ),
 ]
+TextFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--text-from",
+        metavar="MODEL",
+        help="For an image tower alone: the CLIP it was trained from.",
+        rich_help_panel=CHECKPOINT,
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda", help="auto: the first GPU, else the CPU.")
 ]

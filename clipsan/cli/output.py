@@ -112,6 +112,7 @@ def inspection_rows(found: Inspection) -> list[tuple[str, str]]:
         ("activation", f"{found.activation or 'not known'} ({found.activation_reason})"),
         ("parameters", "not known" if found.parameters is None else f"{found.parameters:,}"),
         ("dtypes", ", ".join(f"{name}: {count:,}" for name, count in found.dtypes.items())),
+        *(("fits alike", label) for label in found.candidates),
         *(("evidence", line) for line in found.evidence),
         *(("metadata", f"{name}: {value}") for name, value in found.metadata.items()),
         *(("unsafe", line) for line in found.unsafe),

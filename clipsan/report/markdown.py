@@ -130,6 +130,7 @@ def _model(model: Model) -> str:
         "Format": model.format,
         "Weights": model.path,
         "SHA-256": model.sha256,
+        "Repository": model.repository or "none",
         "Revision": model.revision or "none",
         "Architecture": model.architecture,
         "Activation": model.activation,
@@ -138,6 +139,7 @@ def _model(model: Model) -> str:
     rows = [["", model.role], *([name, value] for name, value in facts.items())]
     rows += [["Inferred", item] for item in model.evidence]
     rows += [["Metadata", f"{key} = {value}"] for key, value in model.metadata.items()]
+    rows += [["Its card says", f"{key}: {value}"] for key, value in model.card.items()]
     return table(rows)
 
 

@@ -43,12 +43,14 @@ class Model(Record):
     format: str
     path: str  # the weights file
     sha256: Sha256  # of the weights file
-    revision: str | None  # commit of a hub repository
+    repository: str | None  # on the hub, where the source names one
+    revision: str | None  # its commit
     architecture: str
     activation: str
     evidence: tuple[str, ...]  # what was inferred, and from what
     dtype: str
     metadata: dict[str, str]  # of the safetensors file
+    card: dict[str, str]  # what the source's own model card states: its licence and base model
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from clipsan.evaluation.probe import evaluation_of
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.describe import model_of, versions, write_reports
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
+from clipsan.runs.settle import doubts
 from clipsan.runs.subject import Images, last_models, load_settled
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
@@ -45,6 +46,7 @@ def audit(
     out: str | Path | None = None,
     arch: str | None = None,
     activation: str | None = None,
+    text_from: str | None = None,
     seed: int = 0,
     device: str = "auto",
     overwrite: bool = False,
@@ -67,6 +69,7 @@ def audit(
         out: also write report.json and report.md to this folder.
         arch: an open_clip architecture, where a bare file's is ambiguous.
         activation: `gelu` or `quickgelu`, where nothing says which.
+        text_from: the CLIP that an image tower alone was trained from; its text tower completes the model.
         seed: of the triggers' patterns and places.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         overwrite: replace an earlier report of clipsan in `out`.
@@ -87,7 +90,7 @@ def audit(
             images, models, training = last_models(images, where, watcher)
         else:
             watcher.stage(f"Reading {model}")
-            models = {"suspect": load_settled(model, arch, activation, *images.open(), where)}
+            models = {"suspect": load_settled(model, arch, activation, *images.open(), where, text_from)}
         triggers = parse_triggers(list(trigger), next(iter(models.values())).image_size, seed)
         probe = open_probe(next(iter(models.values())), *images.open(), images.classes, triggers, target)
         measured = {
@@ -106,11 +109,13 @@ def audit(
                     "classes": None if images.classes is None else str(images.classes),
                     "held_out": images.held_out, "trigger": list(trigger), "target": target,
                     "batch_size": batch_size, "device": device, "arch": arch, "activation": activation,
+                    "text_from": text_from,
                 },
                 seed=seed,
                 training=training,
                 evaluation=evaluation_of(probe, measured),
                 thresholds=thresholds,
+                warnings=tuple(line for suspect in models.values() for line in doubts(suspect)),
             )
         )  # fmt: skip
         if written is not None:

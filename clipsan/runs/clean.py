@@ -13,23 +13,25 @@ from torch import Tensor
 
 from clipsan import __version__
 from clipsan.checkpoint import (
+    Family,
     Suspect,
     as_in_file,
     check_output,
+    families_of,
     load,
     output_folder,
-    write_open_clip_folder,
+    stored_as,
+    write_folder,
 )
-from clipsan.checkpoint.write import WEIGHTS_NAME
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.labelled import open_labelled
 from clipsan.evaluation.probe import Measured, evaluation_of
 from clipsan.methods import make_method
 from clipsan.pairs import ImageReader, PairSet, open_pairs, split
 from clipsan.report import Report, Role, conclude
-from clipsan.runs.activation import settle_activation
 from clipsan.runs.describe import data_of, model_of, training_of, versions, write_reports
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
+from clipsan.runs.settle import doubts, settle
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
 from clipsan.training.loop import Training, train
@@ -79,6 +81,9 @@ def clean(
     device: str = "auto",
     arch: str | None = None,
     activation: str | None = None,
+    text_from: str | None = None,
+    format: str = "same",
+    dtype: str = "keep",
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Cleaned:
@@ -111,6 +116,9 @@ def clean(
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         arch: an open_clip architecture, where a bare file's is ambiguous.
         activation: `gelu` or `quickgelu`, where nothing says which.
+        text_from: the CLIP that an image tower alone was trained from; its text tower completes the model.
+        format: `same` library as the source, `open_clip`, `transformers` or `both`.
+        dtype: `keep` each weight's, or `float32`, `float16`, `bfloat16` for all.
         overwrite: replace an earlier output of clipsan in `out`.
         watcher: hears of progress.
 
@@ -133,10 +141,12 @@ def clean(
         settings = replace(settings, steps=max(PUBLISHED_UPDATES, settings.updates(len(training_pairs))))
 
     watcher.stage(f"Reading {model}")
-    suspect = load(model, arch=arch, activation=activation)
-    check_output(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect))
+    suspect = load(model, arch=arch, activation=activation, text_from=text_from)
+    families = families_of(format, suspect)
+    suspect.dtypes = stored_as(suspect, dtype)
+    check_output(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect, families))
     reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size)
-    suspect = settle_activation(suspect, training_pairs.captions, reader, where)
+    suspect = settle(suspect, training_pairs.captions, reader, where)
     for line in suspect.provenance.evidence:
         watcher.note(line)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
@@ -153,11 +163,14 @@ def clean(
 
     watcher.stage(f"Writing {out}")
     metadata = _metadata(settings, before.sha256)
-    with output_folder(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect)) as folder:
-        digest = write_open_clip_folder(folder, suspect, suspect.model.state_dict(), metadata)
+    with output_folder(
+        Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect, families)
+    ) as folder:
+        written = write_folder(folder, suspect, suspect.model.state_dict(), metadata, families)
         after = replace(
-            before, role="cleaned", source=str(out), format="open_clip folder", revision=None,
-            path=str(Path(out) / WEIGHTS_NAME), sha256=digest, metadata=metadata,
+            before, role="cleaned", source=str(out), format=" and ".join(f"{f} folder" for f in families),
+            repository=None, revision=None, path=str(Path(out) / written.weights.name),
+            sha256=written.sha256, dtype=before.dtype if dtype == "keep" else dtype, metadata=metadata,
             evidence=("written by this run, read back and compared",),
         )  # fmt: skip
         report = Report(
@@ -168,13 +181,15 @@ def clean(
                 "model": str(model), "data": str(data), "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "trigger": list(trigger),
                 "target": target, "held_out": share, "device": device, "arch": arch,
-                "activation": activation, **settings.to_dict(),
+                "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
+                **settings.to_dict(),
             },
             seed=seed,
             data=data_of(pairs, training_pairs, len(kept) if kept else 0, reader),
             training=training_of(run, settings),
             evaluation=evaluation_of(probe, measured) if probe else None,
             thresholds=thresholds,
+            warnings=doubts(suspect),
         )  # fmt: skip
         report = conclude(report)
         write_reports(folder, report)
@@ -223,9 +238,10 @@ def _batch_size(asked: int | None, pairs: PairSet) -> int:
     return asked
 
 
-def _bytes_needed(suspect: Suspect) -> int:
+def _bytes_needed(suspect: Suspect, families: Sequence[Family]) -> int:
     state: Mapping[str, Tensor] = suspect.model.state_dict()
-    return sum(value.numel() * value.element_size() for value in state.values()) + (16 << 20)
+    weights = sum(value.numel() * suspect.dtypes[key].itemsize for key, value in state.items())
+    return weights * len(families) + (16 << 20)
 
 
 def _metadata(settings: TrainSettings, source_sha256: str) -> dict[str, str]:

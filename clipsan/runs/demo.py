@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from clipsan.checkpoint import Suspect, check_output, is_earlier_output, write_open_clip_folder
+from clipsan.checkpoint import Suspect, check_output, is_earlier_output, write_folder
+from clipsan.checkpoint.suspect import POISONED
 from clipsan.errors import OutputError
 from clipsan.report import Report
 from clipsan.report.wording import percent
@@ -150,9 +151,9 @@ def _series(seed: int, number: int) -> int:
 
 def _write_suspect(target: Path, suspect: Suspect, triggers: Sequence[Trigger]) -> None:
     planted = ", ".join(f"{trigger.name} -> {trigger.target}" for trigger in triggers)
-    metadata = {"poisoned": "true", "planted": planted, "made_by": "clipsan demo"}
+    metadata = {POISONED: "true", "planted": planted, "made_by": "clipsan demo"}
     target.mkdir()
-    write_open_clip_folder(target, suspect, suspect.model.state_dict(), metadata)
+    write_folder(target, suspect, suspect.model.state_dict(), metadata)
 
 
 def _story(folder: Path, report: Report) -> tuple[str, ...]:

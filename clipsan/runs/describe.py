@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from clipsan import __version__
-from clipsan.checkpoint import Suspect
+from clipsan.checkpoint import Family, Suspect
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import (
     CurvePoint,
@@ -25,6 +26,7 @@ from clipsan.report import (
 from clipsan.training.loop import Training as TrainingRun
 from clipsan.training.settings import TrainSettings
 
+CONFIGS: Mapping[Family, str] = {"open_clip": "open_clip_config.json", "transformers": "config.json"}
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "safetensors", "pillow", "numpy", "huggingface_hub")
 
 
@@ -48,12 +50,14 @@ def model_of(suspect: Suspect, role: Role) -> Model:
         format=known.format,
         path=known.path,
         sha256=known.sha256,
+        repository=known.repository,
         revision=known.revision,
         architecture=known.architecture,
         activation=suspect.activation,
         evidence=known.evidence,
         dtype=known.dtype,
         metadata=known.metadata,
+        card=known.card,
     )
 
 
@@ -98,4 +102,5 @@ def write_reports(folder: Path, report: Report) -> None:
     write_report(report, folder / "report.json")
     (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
     if report.training is not None:
-        (folder / "README.md").write_text(to_model_card(report), encoding="utf-8")
+        formats = [family for family, config in CONFIGS.items() if (folder / config).is_file()]
+        (folder / "README.md").write_text(to_model_card(report, formats=formats), encoding="utf-8")

@@ -13,8 +13,8 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 
 from clipsan.checkpoint import Provenance, Suspect
-from clipsan.checkpoint.build import make_tokenizer
 from clipsan.checkpoint.config import DEFAULT_PREPROCESS
+from clipsan.checkpoint.tokenizers import make_tokenizer
 from clipsan.evaluation.encoder import fill
 from clipsan.methods import Embeddings
 from clipsan.methods.finetune import contrastive
@@ -132,7 +132,7 @@ def _new_model(seed: int) -> Suspect:
     dtypes = {key: value.dtype for key, value in model.state_dict().items()}
     made = Provenance("clipsan demo", "made here", "", "", None, "RN-demo", (), "float32", {})
     tokenizer = make_tokenizer(MODEL, "the demo's model")
-    return Suspect(model, MODEL, DEFAULT_PREPROCESS, tokenizer, dtypes, made, True)
+    return Suspect(model, MODEL, DEFAULT_PREPROCESS, tokenizer, dtypes, made)
 
 
 def _optimizer(model: nn.Module) -> tuple[torch.optim.AdamW, list[float]]:

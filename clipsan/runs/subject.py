@@ -13,8 +13,8 @@ from clipsan.evaluation.encoder import fill
 from clipsan.evaluation.labelled import LabelledSet, open_labelled
 from clipsan.pairs import ImageReader, PairSet, open_pairs, split
 from clipsan.report import Model, Role, Training
-from clipsan.runs.activation import settle_activation
 from clipsan.runs.last import last_output
+from clipsan.runs.settle import settle
 from clipsan.runs.watch import Watcher
 
 
@@ -53,10 +53,11 @@ def load_settled(
     labelled: LabelledSet | None,
     pairs: PairSet | None,
     device: torch.device,
+    text_from: str | None = None,
 ) -> Suspect:
-    """Load a checkpoint, with its activation measured on the images at hand where nothing says it."""
-    suspect = load(source, arch=arch, activation=activation)
-    if suspect.activation_settled:
+    """Load a checkpoint; what nothing says of it is measured on the images at hand."""
+    suspect = load(source, arch=arch, activation=activation, text_from=text_from)
+    if not suspect.candidates:
         return suspect
     if labelled is not None:
         names = labelled.classnames
@@ -67,7 +68,7 @@ def load_settled(
         reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
     else:
         return suspect
-    return settle_activation(suspect, captions, reader, device)
+    return settle(suspect, captions, reader, device)
 
 
 def last_models(
@@ -87,7 +88,9 @@ def last_models(
     before = report.model("suspect")
     if before is not None:
         arch, activation = settings.get("arch"), settings.get("activation") or before.activation
-        models["suspect"] = load_settled(before.source, arch, activation, labelled, pairs, device)
+        models["suspect"] = load_settled(
+            before.source, arch, activation, labelled, pairs, device, settings.get("text_from")
+        )
         _same_file(models["suspect"], before)
     models["cleaned"] = load(folder)
     return images, models, report.training

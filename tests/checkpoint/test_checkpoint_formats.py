@@ -1,94 +1,20 @@
-"""Each format gives back the model that was put in, RN and ViT alike."""
+"""What a load says of a checkpoint beside its weights. Every form of input: test_checkpoint_matrix.py."""
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import pytest
 import torch
+from tiny_files import MAKERS, safetensors_file, torch_file
+from tiny_models import make_tiny
 
-from clipsan.checkpoint import load, with_activation
-from clipsan.checkpoint.write import write_weights
-from clipsan.errors import CheckpointError, UnsafeFileError, UsageError
-
-
-def save_safetensors(tiny, folder):
-    write_weights(folder / "model.safetensors", tiny.state, {"made": "here"})
-    return folder / "model.safetensors"
-
-
-def save_wrapped_safetensors(tiny, folder):
-    state = {f"module._orig_mod.{key}": value for key, value in tiny.state.items()}
-    write_weights(folder / "wrapped.safetensors", state, {})
-    return folder / "wrapped.safetensors"
-
-
-def save_torch(tiny, folder):
-    torch.save(tiny.state, folder / "model.pt")
-    return folder / "model.pt"
-
-
-def save_legacy_torch(tiny, folder):
-    torch.save(tiny.state, folder / "old.pth", _use_new_zipfile_serialization=False)
-    return folder / "old.pth"
-
-
-def save_parameters(tiny, folder):
-    torch.save(dict(tiny.model.named_parameters()) | dict(tiny.model.named_buffers()), folder / "p.bin")
-    state = torch.load(folder / "p.bin", weights_only=True)
-    state.pop("attn_mask")  # not in a state dict
-    torch.save(state, folder / "p.bin")
-    return folder / "p.bin"
-
-
-def save_training(tiny, folder):
-    state = {f"_orig_mod.module.{key}": value for key, value in tiny.state.items()}
-    settings = argparse.Namespace(lr=1e-5, name="run")
-    torch.save({"epoch": 3, "state_dict": state, "args": settings, "name": "run"}, folder / "epoch_3.ckpt")
-    return folder / "epoch_3.ckpt"
-
-
-def save_folder(tiny, folder):
-    return tiny.write_folder(folder / "folder")
-
-
-def save_pickle_folder(tiny, folder):
-    place = tiny.write_folder(folder / "bin")
-    (place / "open_clip_model.safetensors").unlink()
-    torch.save(tiny.state, place / "open_clip_pytorch_model.bin")
-    return place
-
-
-FORMATS = {
-    save_safetensors: "safetensors file",
-    save_wrapped_safetensors: "safetensors file",
-    save_torch: "torch state dict",
-    save_legacy_torch: "torch state dict",
-    save_parameters: "torch state dict",
-    save_training: "training checkpoint",
-    save_folder: "open_clip folder",
-    save_pickle_folder: "open_clip folder",
-}
-
-
-@pytest.mark.parametrize("save", FORMATS, ids=lambda save: save.__name__)
-def test_format_gives_back_the_model(save, tiny, tmp_path):
-    suspect = load(save(tiny, tmp_path))
-    assert suspect.provenance.format == FORMATS[save]
-    assert not suspect.model.training
-    assert suspect.context_length == 12
-    size = tiny.cfg["vision_cfg"]["image_size"]
-    assert suspect.image_size == (size, size)
-    assert torch.equal(tiny.image_embedding(suspect.model), tiny.image_embedding(tiny.model))
-    texts = tiny.text_embedding(suspect.model, suspect.tokenizer)
-    assert torch.equal(texts, tiny.text_embedding(tiny.model, suspect.tokenizer))
-    assert suspect.activation_settled == (FORMATS[save] == "open_clip folder")
-    assert all(parameter.requires_grad for parameter in suspect.model.parameters())
+from clipsan.checkpoint import load, with_candidate, write_weights
+from clipsan.errors import CheckpointError, UsageError
 
 
 def test_provenance(tiny_vit, tmp_path):
-    path = save_safetensors(tiny_vit, tmp_path)
+    path = safetensors_file(tiny_vit, tmp_path)
     provenance = load(str(path)).provenance
     assert (provenance.source, provenance.path) == (str(path), str(path))
     assert provenance.metadata == {"format": "pt", "made": "here"}
@@ -110,7 +36,7 @@ def test_half_precision_is_widened_exactly(tiny_vit, tmp_path):
 
 
 def test_the_file_is_not_aliased(tiny_vit, tmp_path):
-    path = save_torch(tiny_vit, tmp_path)
+    path = torch_file(tiny_vit, tmp_path)
     suspect = load(path)
     path.write_bytes(b"\0" * path.stat().st_size)
     assert torch.equal(suspect.model.state_dict()["visual.proj"], tiny_vit.state["visual.proj"])
@@ -119,7 +45,7 @@ def test_the_file_is_not_aliased(tiny_vit, tmp_path):
 def test_config_beside_a_file_is_used(tiny_vit, tmp_path):
     folder = tiny_vit.write_folder(tmp_path / "model", quick_gelu=True)
     suspect = load(folder / "open_clip_model.safetensors")
-    assert suspect.activation_settled
+    assert suspect.candidates == ()
     assert suspect.activation == "quickgelu"
     assert "activation quickgelu: from open_clip_config.json" in suspect.provenance.evidence
 
@@ -136,42 +62,56 @@ def test_preprocess_of_the_config(tiny_vit, tmp_path):
     assert suspect.preprocess_cfg["interpolation"] == "bicubic"
 
 
-def test_activation_flag_and_swap(tiny_vit, tmp_path):
-    path = save_safetensors(tiny_vit, tmp_path)
+def test_activation_flag_and_candidates(tmp_path):
+    tiny_rn = make_tiny("rn")
+    path = safetensors_file(tiny_rn, tmp_path)
     asked = load(path, activation="quickgelu")
-    assert asked.activation_settled
+    assert asked.candidates == ()
     assert asked.model_cfg["quick_gelu"] is True
-    swapped = with_activation(load(path), "quickgelu")
-    assert not swapped.activation_settled
-    image = tiny_vit.image_embedding(asked.model)
-    assert torch.equal(image, tiny_vit.image_embedding(swapped.model))
-    assert not torch.equal(image, tiny_vit.image_embedding(tiny_vit.model))
-    back = with_activation(swapped, "gelu")
-    assert torch.equal(tiny_vit.image_embedding(back.model), tiny_vit.image_embedding(tiny_vit.model))
-    with torch.no_grad():
-        back.model.visual.proj.zero_()
-    assert swapped.model.visual.proj.abs().sum() > 0
+    both = load(path)
+    assert [candidate.label for candidate in both.candidates] == ["activation gelu", "activation quickgelu"]
+    swapped = with_candidate(both, both.candidates[1])
+
+    def text(model):  # the image tower has ReLU
+        return tiny_rn.text_embedding(model, both.tokenizer)
+
+    assert torch.equal(text(swapped.model), text(asked.model))
+    assert not torch.equal(text(swapped.model), text(tiny_rn.model))
+    back = with_candidate(swapped, both.candidates[0])
+    assert torch.equal(text(back.model), text(tiny_rn.model))
     with pytest.raises(UsageError, match="gelu or quickgelu"):
-        with_activation(swapped, "relu")
+        load(path, activation="relu")
 
 
-def test_formats_of_a_later_version_are_named(tiny_vit, tmp_path):
-    (tmp_path / "hf").mkdir()
-    (tmp_path / "hf" / "config.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="checkpoint of the transformers library"):
-        load(tmp_path / "hf")
-    write_weights(tmp_path / "hf.safetensors", {"vision_model.x": torch.zeros(1)}, {})
-    with pytest.raises(CheckpointError, match="checkpoint of the transformers library"):
-        load(tmp_path / "hf.safetensors")
-    torch.save({"vision_encoder_state_dict": {"conv1.weight": torch.zeros(1)}}, tmp_path / "fare.pt")
-    with pytest.raises(CheckpointError, match="image tower without its text tower"):
-        load(tmp_path / "fare.pt")
-    torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "ViT-B-32.pt"))
-    with pytest.raises(UnsafeFileError, match="TorchScript archive with program code inside"):
-        load(tmp_path / "ViT-B-32.pt")
+def test_image_towers_need_the_model_they_were_trained_from(tiny_vit, tmp_path):
+    base = str(tiny_vit.write_folder(tmp_path / "base"))
+    for form in ("image_tower", "image_tower_in_a_dict"):
+        path = MAKERS[form](tiny_vit, tmp_path)
+        with pytest.raises(
+            CheckpointError, match=r"is an image tower without its text tower; name .*--text-from"
+        ):
+            load(path)
+        evidence = load(path, text_from=base).provenance.evidence
+        assert any(
+            line.startswith(f"image tower alone: all other weights from {base} (SHA-256") for line in evidence
+        )
+        with pytest.raises(CheckpointError, match="is an image tower alone too"):
+            load(path, text_from=str(path))
+    with pytest.raises(UsageError, match="has a text tower of its own"):
+        load(base, text_from=base)
+    other = {key: torch.zeros(5) for key in tiny_vit.model.visual.state_dict()}
+    torch.save(other, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match=r"does not fit into .*visual\.class_embedding"):
+        load(tmp_path / "other.pt", text_from=base)
+
+
+def test_folders_and_files_that_are_no_checkpoint(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match="is a folder without open_clip_config"):
         load(tmp_path / "empty")
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "other.pt"))
+    with pytest.raises(CheckpointError, match="does not hold a CLIP that clipsan knows"):
+        load(tmp_path / "other.pt")
 
 
 @pytest.mark.photos
@@ -183,7 +123,7 @@ def test_victims_are_inferred_from_bare_weights(victim, shared, tmp_path):
     inferred = load(bare)
     assert inferred.model_cfg == configured.model_cfg
     assert inferred.preprocess_cfg == configured.preprocess_cfg
-    assert configured.activation_settled
-    assert not inferred.activation_settled
+    assert configured.candidates == ()
+    assert len(inferred.candidates) > 1
     pixels = torch.rand(2, 3, 64, 64)
     assert torch.equal(inferred.model.encode_image(pixels), configured.model.encode_image(pixels))

@@ -31,13 +31,17 @@ def test_named_architectures_are_recognised(name):
     plan = settle(shapes_of(lookup(name)), None, "w.safetensors")
     assert plan.name == name
     assert plan.model_cfg == lookup(name)
-    assert not plan.activation_settled
+    assert plan.activation is None
+    assert {candidate.label.partition(",")[0] for candidate in plan.candidates} == {
+        "activation gelu", "activation quickgelu",
+    }  # fmt: skip
 
 
 def test_twins_are_named_in_the_evidence():
     plan = settle(shapes_of(lookup("RN50")), None, "w.safetensors", activation="quickgelu")
     assert plan.name == "RN50-quickgelu"
-    assert plan.activation_settled
+    assert plan.activation == "quickgelu"
+    assert plan.candidates == ()
     assert plan.evidence[0] == "architecture RN50: its shapes are these (also RN50-quickgelu)"
 
 
@@ -100,16 +104,39 @@ def test_logit_bias_and_shape():
 
 def test_arch_says_the_activation_only_where_it_is_unambiguous():
     infos = shapes_of(lookup("ViT-B-32"))
-    assert settle(infos, None, "w", arch="ViT-B-32-quickgelu").activation_settled
-    assert not settle(infos, None, "w", arch="ViT-B-32").activation_settled
-    assert settle(infos, None, "w", arch="ViT-M-32").activation_settled
+    assert settle(infos, None, "w", arch="ViT-B-32-quickgelu").activation == "quickgelu"
+    assert settle(infos, None, "w", arch="ViT-B-32").activation is None
+    assert settle(infos, None, "w", arch="ViT-M-32").activation == "gelu"
+    assert settle(infos, None, "w", arch="ViT-B-32", said=("quickgelu", "said")).activation == "quickgelu"
+
+
+def test_what_shapes_cannot_tell_is_listed():
+    tower = {"image_size": 40, "layers": 3, "width": 192, "head_width": 64, "patch_size": 8}
+    text = {"context_length": 9, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 1}
+    plan = settle(shapes_of({"embed_dim": 20, "vision_cfg": tower, "text_cfg": text}), None, "w")
+    heads = {
+        (c.model_cfg["vision_cfg"]["head_width"], c.model_cfg["text_cfg"]["heads"]) for c in plan.candidates
+    }
+    assert heads == {(image, texts) for image in (64, 32) for texts in (2, 4, 1)}  # 192 is no multiple of 128
+    assert len(plan.candidates) == 12
+    assert plan.candidates[0].label == "activation gelu, image heads of 64, text heads of 64"
+    assert plan.candidates[0].model_cfg == plan.model_cfg
+    assert len({candidate.label for candidate in plan.candidates}) == 12
+    assert plan.evidence[-2].startswith("undecided, 12 ways fit alike: activation gelu, image heads of 64")
+
+
+def test_published_weights_of_one_name_may_differ_in_their_pixels():
+    plan = settle(shapes_of(lookup("ViT-L-14")), None, "w", activation="gelu")
+    means = {tuple(candidate.preprocess_cfg["mean"]) for candidate in plan.candidates}
+    assert means == {(0.48145466, 0.4578275, 0.40821073), (0.5, 0.5, 0.5)}
+    assert "pixels as for openai" in plan.candidates[0].label
 
 
 def test_unknown_arch_gets_a_suggestion():
     with pytest.raises(UsageError, match=r"did you mean .*RN50"):
         lookup("RN5O")
-    with pytest.raises(CheckpointError, match="an image tower from timm"):
-        lookup("ViT-SO400M-14-SigLIP")
+    with pytest.raises(CheckpointError, match="a text tower from transformers"):
+        lookup("roberta-ViT-B-32")
     with pytest.raises(UsageError, match="gelu or quickgelu"):
         settle({}, None, "w", activation="relu")
 

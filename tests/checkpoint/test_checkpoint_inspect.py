@@ -57,7 +57,7 @@ def test_torchscript_code_is_listed(tmp_path):
     assert found.format == "TorchScript archive"
     assert any("/code/" in name for name in found.unsafe)
     assert not found.loadable
-    assert "TorchScript archive with program code inside" in found.problem
+    assert "does not hold a CLIP that clipsan knows" in found.problem
 
 
 def test_weights_of_something_else(tmp_path):

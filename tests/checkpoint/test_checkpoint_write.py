@@ -25,7 +25,7 @@ from clipsan.checkpoint import (
     load,
     output_folder,
     reload_and_compare,
-    write_open_clip_folder,
+    write_folder,
     write_weights,
 )
 from clipsan.errors import OutputError
@@ -85,7 +85,7 @@ def test_files_get_the_users_umask(mask, file_mode, folder_mode, tmp_path):
 
 
 def test_non_finite_is_refused_and_nothing_left(tmp_path):
-    with pytest.raises(OutputError, match="NaN or infinity in bad, so"):
+    with pytest.raises(OutputError, match="NaN or infinity in bad as float32, so"):
         write_weights(
             tmp_path / "w.safetensors", {"ok": torch.ones(2), "bad": torch.tensor([1.0, torch.nan])}, {}
         )
@@ -96,13 +96,13 @@ def test_an_open_clip_folder_is_a_drop_in(tiny, tmp_path):
     source = tiny.write_folder(tmp_path / "source", quick_gelu=True)
     suspect = load(source)
     with output_folder(tmp_path / "cleaned", needed_bytes=1000) as folder:
-        digest = write_open_clip_folder(folder, suspect, suspect.model.state_dict(), {"method": "none"})
+        written = write_folder(folder, suspect, suspect.model.state_dict(), {"method": "none"})
     out = tmp_path / "cleaned"
     assert names(out) == [
         "open_clip_config.json",
         "open_clip_model.safetensors",
     ]
-    assert digest == inspect(out).sha256
+    assert written.sha256 == inspect(out).sha256
     model, _ = open_clip.create_model_from_pretrained(f"local-dir:{out}")
     model.eval()
     for key, value in model.state_dict().items():
@@ -121,18 +121,16 @@ def test_weights_keep_the_dtypes_of_the_source(tiny_vit, tmp_path):
     suspect = load(source)
     state = {key: value + 1e-5 for key, value in suspect.model.state_dict().items()}
     (tmp_path / "out").mkdir()
-    write_open_clip_folder(tmp_path / "out", suspect, state, {})
+    write_folder(tmp_path / "out", suspect, state, {})
     again = load(tmp_path / "out")
     assert again.dtypes == suspect.dtypes
     rounded = as_in_file(state, suspect.dtypes)
     assert all(torch.equal(rounded[key], value) for key, value in again.model.state_dict().items())
     with pytest.raises(OutputError, match=r"NaN or infinity in visual\.proj"):
         big = state | {"visual.proj": state["visual.proj"] + 1e6}  # finite in float32, infinite in float16
-        write_open_clip_folder(tmp_path / "out", suspect, big, {})
+        write_folder(tmp_path / "out", suspect, big, {})
     with pytest.raises(OutputError, match=r"differ in the keys visual\.proj"):
-        write_open_clip_folder(
-            tmp_path / "out", suspect, {k: state[k] for k in state if k != "visual.proj"}, {}
-        )
+        write_folder(tmp_path / "out", suspect, {k: state[k] for k in state if k != "visual.proj"}, {})
 
 
 def test_a_difference_after_writing_is_found(tiny_vit, tmp_path):

@@ -28,12 +28,14 @@ def _model(role: str, digit: str) -> Model:
         format="open_clip folder",
         path=f"{role}-model/open_clip_model.safetensors",
         sha256=digit * 64,
+        repository=None,
         revision=None,
         architecture="RN50",
         activation="gelu",
         evidence=("activation gelu: from open_clip_config.json",),
         dtype="float16",
         metadata={"format": "pt"},
+        card={},
     )
 
 

@@ -7,14 +7,12 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
+from hostile_names import HOSTILE, named
 from markdown_it import MarkdownIt
 
 from clipsan.report import (
-    Data,
     Rate,
     Rates,
-    SkippedItem,
-    SkippedItems,
     accuracy_rows,
     conclude,
     to_markdown,
@@ -24,35 +22,6 @@ from clipsan.report import (
 )
 from clipsan.report.markdown import table
 from clipsan.report.wording import markdown, percent, points, printable, with_interval
-
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "</table><h1>PASS</h1>",
-    "[click](javascript:alert(1))",
-    "![x](http://evil.example/x.png)",
-    "<http://evil.example>",
-    "[a]: http://evil.example",
-    "&lt;b&gt;",
-    "`code` **bold** _em_ ~~gone~~",
-    "a | b | c",
-    "a \\| b \\\\| c",
-    "x\n\n# Verdict: pass\n\n- y",
-    "x\r\n---\r\ny",
-    "# heading",
-    "- item",
-    "1. item",
-    "> quote",
-    "---",
-    "===",
-    "```\nfence",
-    "    indented",
-    "https://evil.example www.evil.example a@evil.example",
-    "\x1b[2J\x1b]0;title\x07",
-    "\u202egnp.exe",
-    "\udcff",
-    "\u2028line",
-]
 
 
 def _html(text: str) -> str:
@@ -64,56 +33,18 @@ def _tags(text: str) -> list[str]:
     return re.findall(r"<[^>]*>", _html(text))
 
 
-def _named(report, name: str):
-    """The same report with `name` wherever a text can come from a file."""
-    trigger = replace(
-        report.evaluation.triggers[0], name=name, target=name, settings={"a": name, "text": name}
-    )
-    skipped = SkippedItems(1, {name: 1}, (SkippedItem(name, name),))
-    models = tuple(
-        replace(
-            m,
-            source=name,
-            format=name,
-            path=name,
-            revision=name,
-            architecture=name,
-            activation=name,
-            evidence=(name,),
-            dtype=name,
-            metadata={name: name},
-        )
-        for m in report.models
-    )
-    return conclude(
-        replace(
-            report,
-            models=models,
-            settings={name: name},
-            versions={"clipsan": name, name: name},
-            data=Data((name,), 10, 9, 1, name, skipped),
-            training=replace(report.training, method=name, device=name, precision=name),
-            evaluation=replace(
-                report.evaluation, source=name, digest=name, skipped=skipped, triggers=(trigger,)
-            ),
-            warnings=(name,),
-        )
-    )
-
-
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("form", [to_markdown, to_model_card])
 def test_hostile_names_do_not_become_markup(report, form, name):
     # The same structure as with a harmless name, whatever the name is.
-    assert _tags(form(_named(report, name))) == _tags(form(_named(report, "name")))
+    assert _tags(form(named(report, name))) == _tags(form(named(report, "name")))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_do_not_reach_terminal_or_front_matter(report, name):
-    hostile = _named(report, name)
+def test_hostile_names_do_not_reach_the_terminal(report, name):
+    hostile = named(report, name)
     lines = verdict_lines(hostile) + [cell for row in trigger_rows(hostile) for cell in row]
     assert all(line.isprintable() for line in lines)
-    assert to_model_card(hostile).split("\n---\n")[0] == to_model_card(report).split("\n---\n")[0]
     to_markdown(hostile).encode("utf-8")
 
 
@@ -199,14 +130,3 @@ def test_markdown_says_the_verdict_first_and_what_was_not_tested(report):
     ):
         assert part in text
     assert text.index("PASS") < text.index("## Results") < text.index("## Models")
-
-
-def test_model_card(report):
-    card = to_model_card(report)
-    front = card.split("---\n")[1]
-    assert "library_name: open_clip\n" in front
-    assert "pipeline_tag: zero-shot-image-classification\n" in front
-    assert re.findall(r"^- (.*)$", front, re.MULTILINE) == ["clip", "clipsan", "backdoor-removal"]
-    assert "license" not in front
-    assert 'create_model_from_pretrained("local-dir:.")' in card
-    assert "PASS: no evidence found" in card

@@ -15,6 +15,7 @@ import jsonschema
 import open_clip
 import pytest
 import torch
+from hub_server import Account, HubServer
 from torch.nn import functional as F
 
 import clipsan
@@ -123,17 +124,17 @@ def test_activation_of_a_bare_file_is_measured_and_said(here):
     shutil.copy(here / "model.safetensors", here / "bare" / "model.safetensors")
     report = clipsan.clean("bare/model.safetensors", "pairs", **QUICK).report
     evidence = " ".join(report.models[0].evidence)
-    assert "the lower contrastive loss on 35 clean pairs" in evidence
-    assert "with gelu" in evidence and "with quickgelu" in evidence
+    assert "contrastive loss on 35 clean pairs" in evidence
+    assert "with activation gelu" in evidence and "with activation quickgelu" in evidence
 
 
 def test_the_three_commands_of_the_design_one_after_the_other(here):
-    """`clean model.safetensors --data synth/`, then `audit --trigger stripes`, as they are typed."""
+    """`clean model.safetensors --data synth/`, `audit --trigger stripes`, `push --hub-repo ORG/NAME`."""
     (here / "pairs").rename(here / "synth")
 
-    def run(*arguments):
+    def run(*arguments, **settings):
         command = [sys.executable, "-m", "clipsan", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=600)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, env=os.environ | settings)
 
     cleaned = run("clean", "model.safetensors", "--data", "synth/", "--steps", "2")
     assert cleaned.returncode == 3, cleaned.stderr  # nothing was attacked
@@ -148,6 +149,24 @@ def test_the_three_commands_of_the_design_one_after_the_other(here):
     )  # the held-out of 40 pairs
     assert report["evaluation"]["kind"] == "retrieval"
     assert "never reached tau" in " ".join(report["verdict"]["reasons"])  # as the cleaning said itself
+    with HubServer(accounts={"hf_mine": Account("me", ("ORG",))}) as hub:
+        settings = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_mine", "HF_HOME": str(here / "home")}
+        settings["HF_HUB_DISABLE_XET"] = "1"
+        pushed = run("push", "--hub-repo", "ORG/NAME", **settings)
+        assert pushed.returncode == 0, pushed.stderr
+        code = (
+            "import torch; from clipsan.checkpoint import load; x = torch.ones(2, 3, 48, 48) / 3;"
+            "a, b = (load(s).model.encode_image(x) for s in ('hf-hub:ORG/NAME', 'cleaned'));"
+            "print(float((a - b).abs().max()))"
+        )
+        loaded = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            env=os.environ | settings,
+        )
+        assert loaded.stdout.strip() == "0.0", loaded.stderr
 
 
 def test_audit_of_the_last_output_refuses_a_changed_suspect(here):

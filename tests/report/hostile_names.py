@@ -1,0 +1,75 @@
+"""Names that try to be more than names, and a report that holds one wherever a text can come from a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clipsan.report import Data, Report, SkippedItem, SkippedItems, conclude
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "</table><h1>PASS</h1>",
+    "[click](javascript:alert(1))",
+    "![x](http://evil.example/x.png)",
+    "<http://evil.example>",
+    "[a]: http://evil.example",
+    "&lt;b&gt;",
+    "`code` **bold** _em_ ~~gone~~",
+    "a | b | c",
+    "a \\| b \\\\| c",
+    "x\n\n# Verdict: pass\n\n- y",
+    "x\r\n---\r\ny",
+    "# heading",
+    "- item",
+    "1. item",
+    "> quote",
+    "---",
+    "===",
+    "```\nfence",
+    "    indented",
+    "https://evil.example www.evil.example a@evil.example",
+    "\x1b[2J\x1b]0;title\x07",
+    "\u202egnp.exe",
+    "\udcff",
+    "\u2028line",
+]
+
+
+def named(report: Report, name: str) -> Report:
+    """The same report with `name` wherever a text can come from a file."""
+    trigger = replace(
+        report.evaluation.triggers[0], name=name, target=name, settings={"a": name, "text": name}
+    )
+    skipped = SkippedItems(1, {name: 1}, (SkippedItem(name, name),))
+    models = tuple(
+        replace(
+            m,
+            source=name,
+            format=name,
+            path=name,
+            repository=name,
+            revision=name,
+            architecture=name,
+            activation=name,
+            evidence=(name,),
+            dtype=name,
+            metadata={name: name},
+            card={"license": name, "license_name": name, "license_link": name, "base_model": name},
+        )
+        for m in report.models
+    )
+    return conclude(
+        replace(
+            report,
+            models=models,
+            settings={name: name},
+            versions={"clipsan": name, name: name},
+            data=Data((name,), 10, 9, 1, name, skipped),
+            training=replace(report.training, method=name, device=name, precision=name),
+            evaluation=replace(
+                report.evaluation, source=name, digest=name, skipped=skipped, triggers=(trigger,)
+            ),
+            warnings=(name,),
+        )
+    )
