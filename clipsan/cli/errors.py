@@ -29,6 +29,7 @@ def exit_with_sentences(app: typer.Typer) -> NoReturn:
             raise
         code = _say(_sentence(error))
     except (KeyboardInterrupt, typer.Abort):
+        print("Interrupted: nothing was written.", file=sys.stderr)  # noqa: T201
         code = INTERRUPTED
     except MemoryError:
         if debug:
@@ -48,8 +49,6 @@ def exit_with_sentences(app: typer.Typer) -> NoReturn:
             f"this is a defect of clipsan, not of your input: {type(error).__name__}: {error} "
             "(run again with CLIPSAN_DEBUG=1 for the traceback and report it)"
         )
-    if code == INTERRUPTED:
-        print("Interrupted: nothing was written.", file=sys.stderr)  # noqa: T201
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -63,6 +62,8 @@ def _sentence(error: Exception) -> str:
 
 
 def _say(sentence: str) -> int:
-    text = " ".join(sentence.split())
+    words = " ".join(sentence.split())
+    # names from files stand in sentences: what could move a terminal's cursor is shown as its escape
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in words)
     print(f"clipsan: {text if text.endswith(('.', '?')) else text + '.'}", file=sys.stderr)  # noqa: T201
     return ERROR

@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from clipsan.cli import options
+from clipsan.cli.errors import INTERRUPTED
 from clipsan.cli.output import VERDICT_STYLE, Output
 
 if TYPE_CHECKING:
@@ -66,11 +67,15 @@ def push(
     output = Output(json=json, quiet=quiet, verbose=False)
     from clipsan.runs.push import push as run
 
-    done = run(
-        folder, hub_repo=hub_repo, private=private, revision=revision, create_pr=create_pr,
-        commit_message=commit_message, dry_run=dry_run, token=token, yes_poisoned=yes_poisoned,
-        watcher=None if quiet else output.watcher(),
-    )  # fmt: skip
+    try:
+        done = run(
+            folder, hub_repo=hub_repo, private=private, revision=revision, create_pr=create_pr,
+            commit_message=commit_message, dry_run=dry_run, token=token, yes_poisoned=yes_poisoned,
+            watcher=None if quiet else output.watcher(),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        output.words.print("Interrupted: run the same command again; what was uploaded is kept.")
+        raise typer.Exit(INTERRUPTED) from None
     if json:
         sys.stdout.write(json_module.dumps(done.to_dict(), indent=2, ensure_ascii=False) + "\n")
     else:

@@ -114,6 +114,22 @@ def test_a_poisoned_model_is_named_so_in_red(hub, clipsan, tmp_path):
     assert "The model is poisoned, and tagged as such." in err
 
 
+def test_an_interrupted_upload_says_how_to_go_on(hub, clipsan, tmp_path):
+    write_output(tmp_path / "cleaned")
+    held = Fault("POST /api/repos/create", until=threading.Event())
+    hub.faults = [held]
+
+    def interrupt():
+        held.reached.wait(100)
+        os.kill(os.getpid(), signal.SIGINT)
+        held.until.set()
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    code, out, err = clipsan("push", "--quiet", "--hub-repo", "me/model")
+    assert (code, out) == (130, "")
+    assert err == "Interrupted: run the same command again; what was uploaded is kept.\n"
+
+
 def test_a_killed_upload_goes_on_where_it_was(hub, clipsan, tmp_path):
     """The real command, killed in the middle of the second of five files; then once more."""
     write_output(tmp_path / "cleaned", formats=("transformers",), largest_shard=1_000_000)
