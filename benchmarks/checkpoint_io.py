@@ -111,7 +111,9 @@ def measure(tool: str, path: Path, out: Path) -> None:
     """Run in a process of its own: prints seconds, peak bytes above the start, architecture."""
     import time
 
-    import safetensors.torch  # noqa: F401
+    import safetensors.torch  # noqa: F401  neither tool's imports are to be timed
+
+    import clipsan.checkpoint  # noqa: F401
 
     def memory(name: str) -> int:
         """VmRSS now, or VmHWM at its peak, in bytes; getrusage would count the parent's before exec."""

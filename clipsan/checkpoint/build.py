@@ -16,7 +16,7 @@ from open_clip.model import set_model_preprocess_cfg
 from torch import Tensor, nn
 
 from clipsan.checkpoint.architecture import architecture_name
-from clipsan.checkpoint.skeleton import compare_keys, expected_tensors, skeleton, unfilled
+from clipsan.checkpoint.skeleton import compare_keys, expected_tensors, fitting_skeleton, skeleton, unfilled
 from clipsan.checkpoint.suspect import Candidate, Suspect, image_size_of
 from clipsan.checkpoint.tensors import Tensors, name_some
 from clipsan.errors import CheckpointError
@@ -37,7 +37,7 @@ def build(
         CheckpointError: missing, unexpected or misshaped keys (all named together), a dtype that is no
             weight's, or a value that is not finite.
     """
-    model = skeleton(model_cfg, where)
+    model = fitting_skeleton(model_cfg, tensors.infos, where)
     expected = expected_tensors(model)
     compare_keys(expected, tensors.infos, where)
     weights = {key: _number(tensors, key, info.dtype, where) for key, info in expected.items()}

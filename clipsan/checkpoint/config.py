@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from clipsan.checkpoint.header import parse_json
+from clipsan.checkpoint.header import read_json
 from clipsan.errors import CheckpointError
 
 CONFIG_NAME = "open_clip_config.json"
@@ -65,8 +65,8 @@ def _settings(**checks: Check) -> Check:
 
 
 def _timm_name(value: Any) -> bool:
-    """A name in timm's own table of architectures: no hub address, no path."""
-    return isinstance(value, str) and value.partition(".")[0] in _timm_models()
+    """A name in timm's own table of architectures, its tag of weights included: no hub address, no path."""
+    return _text(r"\w+(\.\w+)?")(value) and value.partition(".")[0] in _timm_models()
 
 
 @lru_cache(maxsize=1)
@@ -168,12 +168,7 @@ def read_config(path: Path) -> Config:
     Raises:
         CheckpointError: too large, no JSON object, an unknown key or an impossible value; the key is named.
     """
-    try:
-        if path.stat().st_size > LARGEST_CONFIG:
-            raise CheckpointError(f"{path.name} is above 1 MB, too large for a configuration.")
-        found = parse_json(path.read_bytes(), path.name)
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read ({error.strerror or error}).") from None
+    found = read_json(path, LARGEST_CONFIG, "a configuration")
     if not isinstance(found, dict) or not isinstance(found.get("model_cfg"), dict):
         raise CheckpointError(f"{path.name} must be a JSON object with a model_cfg, as open_clip writes it.")
     ignored = sorted(set(found) - {"model_cfg", "preprocess_cfg"})

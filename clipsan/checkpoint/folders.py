@@ -23,7 +23,7 @@ from clipsan.checkpoint.formats import Weights, read_family
 from clipsan.checkpoint.opened import files_digest
 from clipsan.checkpoint.output import plain_os_errors
 from clipsan.checkpoint.shards import index_json, shard_plan
-from clipsan.checkpoint.skeleton import compare_keys, expected_tensors, skeleton
+from clipsan.checkpoint.skeleton import check_fit
 from clipsan.checkpoint.suspect import Family, Suspect
 from clipsan.checkpoint.tensors import name_some
 from clipsan.checkpoint.transformers_clip import check_expressible, companion_files, from_open_clip
@@ -163,7 +163,7 @@ def _check_builds(weights: Weights) -> None:
     if weights.config is None:
         raise CheckpointError(f"{weights.path.name} has no configuration beside it.")
     where = weights.path.name
-    compare_keys(expected_tensors(skeleton(weights.config.model_cfg, where)), weights.tensors.infos, where)
+    check_fit(weights.config.model_cfg, weights.tensors.infos, where)
 
 
 def _write_open_clip(

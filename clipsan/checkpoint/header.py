@@ -18,6 +18,10 @@ from clipsan.checkpoint.tensors import TensorInfo
 from clipsan.errors import CheckpointError
 
 LARGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
+LARGEST_OF_A_MODEL = (
+    8 << 20
+)  # bytes; the largest CLIP has 0.3 MB, and a million entries would take 1 GB to read
+MOST_SIDES = 8
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -64,6 +68,10 @@ def read_header(path: Path) -> Header:
                 f"{path.name} is truncated: its header claims {length} bytes of a file of {size};"
                 " get the file again."
             )
+        if length > LARGEST_OF_A_MODEL:
+            raise CheckpointError(
+                f"{path.name}: its header has {length / 1e6:.0f} MB of names and shapes, unlike any CLIP."
+            )
         raw = file.read(length)
     table = parse_json(raw, path.name)
     if not isinstance(table, dict):
@@ -100,6 +108,29 @@ def read_tensor(path: Path, header: Header, name: str) -> Tensor:
     if filled < len(place):
         raise CheckpointError(f"{path.name} became shorter while it was read; get the file again.")
     return tensor
+
+
+def read_json(path: Path, largest: int, what: str) -> Any:
+    """Read and parse a small untrusted file.
+
+    Args:
+        path: a file; links are followed, as in the hub's cache, but pipes and devices are not read.
+        largest: bytes above which it is refused unread.
+        what: what it should be, for error sentences.
+
+    Raises:
+        CheckpointError: it is no regular file, too large, unreadable or no JSON.
+    """
+    try:
+        if not path.is_file():
+            raise CheckpointError(f"{str(path)!r} is no file, and {what} is needed there.")
+        with path.open("rb") as file:
+            raw = file.read(largest + 1)
+    except OSError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be read ({error.strerror or error}).") from None
+    if len(raw) > largest:
+        raise CheckpointError(f"{path.name} is above {largest >> 20} MB, too large for {what}.")
+    return parse_json(raw, path.name)
 
 
 def parse_json(raw: bytes, where: str) -> Any:
@@ -144,7 +175,7 @@ def _span(name: str, entry: object, where: str) -> tuple[TensorInfo, int, int]:
         raise CheckpointError(
             f"{where}: {name!r:.80} has the dtype {dtype!r:.40}, which clipsan does not read."
         )
-    if not _counts(shape) or not _counts(offsets) or len(offsets) != 2:
+    if not _counts(offsets, 2) or not _counts(shape, MOST_SIDES) or len(offsets) != 2:
         raise CheckpointError(f"{where}: {name!r:.80} has a shape or offsets that are not counts.")
     info = TensorInfo(tuple(shape), DTYPES[dtype])
     begin, end = offsets
@@ -156,8 +187,12 @@ def _span(name: str, entry: object, where: str) -> tuple[TensorInfo, int, int]:
     return info, begin, end
 
 
-def _counts(found: object) -> bool:
-    return isinstance(found, list) and all(type(n) is int and 0 <= n < 2**62 for n in found)
+def _counts(found: object, most: int) -> bool:
+    return (
+        isinstance(found, list)
+        and len(found) <= most
+        and all(type(n) is int and 0 <= n < 2**62 for n in found)
+    )
 
 
 def _check_spans(spans: dict[str, tuple[TensorInfo, int, int]], data_bytes: int, where: str) -> None:

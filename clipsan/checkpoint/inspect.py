@@ -16,9 +16,15 @@ from clipsan.checkpoint.architecture import Architecture, settle
 from clipsan.checkpoint.formats import Weights, recognise, weight_files
 from clipsan.checkpoint.load import Located, locate, read_located
 from clipsan.checkpoint.opened import Opened, files_digest, open_path
+from clipsan.checkpoint.skeleton import check_fit
 from clipsan.checkpoint.suspect import image_size_of
 from clipsan.checkpoint.tensors import dtype_name
-from clipsan.checkpoint.tokenizers import check_vocabulary
+from clipsan.checkpoint.tokenizers import (
+    TOKENIZER_NAME,
+    check_vocabulary,
+    make_tokenizer,
+    tokenizer_files,
+)
 from clipsan.errors import CheckpointError
 
 
@@ -98,6 +104,14 @@ def inspect(source: str | Path, *, text_from: str | Path | None = None) -> Inspe
     )
 
 
+def _check_tokenizer(plan: Architecture, weights: Weights) -> None:
+    """Try the tokenizer that lies beside the weights; one that is elsewhere is not asked for."""
+    where, folder = weights.path.name, weights.path.parent
+    check_vocabulary(plan.model_cfg, where)
+    if (folder / TOKENIZER_NAME).is_file() and plan.model_cfg["text_cfg"].get("hf_tokenizer_name"):
+        make_tokenizer(plan.model_cfg, where, tokenizer_files(plan.model_cfg, folder, where)[0])
+
+
 def _unsafe(file: Opened) -> tuple[str, ...]:
     if file.kind not in ("torch", "TorchScript"):
         return ()
@@ -126,7 +140,8 @@ def _read_shapes(
         name = recognise(opened).name
         weights = read_located(located, text_from)
         plan = settle(weights.tensors.infos, weights.config, weights.path.name, said=weights.activation)
-        check_vocabulary(plan.model_cfg, weights.path.name)
+        check_fit(plan.model_cfg, weights.tensors.infos, weights.path.name)
+        _check_tokenizer(plan, weights)
     except CheckpointError as error:
         if name == "unknown":
             raise

@@ -16,7 +16,7 @@ from clipsan.checkpoint.named import pretrained_source
 from clipsan.checkpoint.opened import files_digest
 from clipsan.checkpoint.suspect import Provenance, Suspect
 from clipsan.checkpoint.tensors import dtype_name
-from clipsan.checkpoint.tokenizers import make_tokenizer, tokenizer_files
+from clipsan.checkpoint.tokenizers import check_vocabulary, make_tokenizer, tokenizer_files
 from clipsan.checkpoint.towers import with_text_from
 from clipsan.hub.names import PREFIX
 
@@ -65,10 +65,13 @@ def load(
         activation=activation,
         said=weights.activation,
     )
+    check_vocabulary(plan.model_cfg, where)
     files, origin = tokenizer_files(plan.model_cfg, weights.path.parent, where)
-    tokenizer = make_tokenizer(plan.model_cfg, where, files)
-    with ThreadPoolExecutor(1) as hasher:  # hashing and reading share one pass over the disk
-        digest = hasher.submit(files_digest, weights.files)
+    with ThreadPoolExecutor(
+        2
+    ) as beside:  # hashing, reading and the vocabulary take about as long as each other
+        digest = beside.submit(files_digest, weights.files)
+        tokenizer = beside.submit(make_tokenizer, plan.model_cfg, where, files)
         model = build(plan.model_cfg, plan.preprocess_cfg, weights.tensors, where)
     provenance = Provenance(
         source=str(source),
@@ -85,7 +88,7 @@ def load(
     )
     dtypes = {key: info.dtype for key, info in weights.tensors.infos.items()}
     return Suspect(
-        model, plan.model_cfg, plan.preprocess_cfg, tokenizer, dtypes, provenance, plan.candidates,
+        model, plan.model_cfg, plan.preprocess_cfg, tokenizer.result(), dtypes, provenance, plan.candidates,
         weights.family, files,
     )  # fmt: skip
 

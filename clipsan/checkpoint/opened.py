@@ -17,6 +17,7 @@ from clipsan.checkpoint.torch_files import Look, TorchFile, is_tar, is_torchscri
 from clipsan.errors import CheckpointError
 
 Kind = Literal["folder", "safetensors", "TorchScript", "torch", "unknown"]
+PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}  # by the first bytes
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ def _kind(path: Path) -> Kind:
         return "TorchScript" if is_torchscript(path) else "torch"
     if start[8:9] == b"{":
         return "safetensors"
+    for magic, packer in PACKED.items():
+        if start.startswith(magic):
+            raise CheckpointError(
+                f"{path.name} is compressed with {packer}; unpack it and give what was inside."
+            )
     if (start[:1] == b"\x80" and len(start) > 2 and start[1] <= 5) or is_tar(start):
         return "torch"
     # The length of a safetensors header may itself be what is damaged, and a pickle of protocol 0 is text.

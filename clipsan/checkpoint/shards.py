@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clipsan.checkpoint.header import parse_json
+from clipsan.checkpoint.header import read_json
 from clipsan.checkpoint.tensors import TensorInfo, Tensors, name_some
 from clipsan.errors import CheckpointError
 
@@ -33,12 +33,7 @@ def read_index(path: Path) -> dict[str, str]:
     Raises:
         CheckpointError: the index is damaged, names a place outside its folder, or a file that is not there.
     """
-    try:
-        if path.stat().st_size > LARGEST_INDEX:
-            raise CheckpointError(f"{path.name} is above 8 MB, too large for an index of weights.")
-        found = parse_json(path.read_bytes(), path.name)
-    except OSError as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read ({error.strerror or error}).") from None
+    found = read_json(path, LARGEST_INDEX, "an index of weights")
     weight_map = found.get("weight_map") if isinstance(found, dict) else None
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{path.name} needs a weight_map, from the keys of the weights to file names.")

@@ -47,6 +47,31 @@ def expected_tensors(model: nn.Module) -> dict[str, TensorInfo]:
     return {key: TensorInfo(tuple(t.shape), t.dtype) for key, t in model.state_dict().items()}
 
 
+def check_fit(model_cfg: Mapping[str, Any], found: Mapping[str, TensorInfo], where: str) -> None:
+    """Require that a configuration and a file are of one model, without reading a number.
+
+    Raises:
+        CheckpointError: open_clip cannot build the configuration, or `compare_keys` finds a difference.
+    """
+    compare_keys(expected_tensors(fitting_skeleton(model_cfg, found, where)), found, where)
+
+
+def fitting_skeleton(model_cfg: Mapping[str, Any], found: Mapping[str, TensorInfo], where: str) -> nn.Module:
+    """The skeleton of a configuration that does not ask for more layers than the file has tensors.
+
+    Raises:
+        CheckpointError: it does, so that building it would only take time, or open_clip cannot build it.
+    """
+    vision, text = model_cfg["vision_cfg"].get("layers", 12), model_cfg["text_cfg"].get("layers", 12)
+    layers = (sum(vision) if isinstance(vision, list) else vision) + text
+    if layers > len(found) and not model_cfg["vision_cfg"].get("timm_model_name"):
+        raise CheckpointError(
+            f"The configuration of {where} has {layers} layers and the file only {len(found)} tensors, so"
+            " they do not fit each other."
+        )
+    return skeleton(model_cfg, where)
+
+
 def compare_keys(expected: Mapping[str, TensorInfo], found: Mapping[str, TensorInfo], where: str) -> None:
     """Require the same keys with the same shapes and fitting dtypes.
 

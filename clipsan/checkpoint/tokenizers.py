@@ -6,6 +6,7 @@ classes of `transformers` add around it (padding, cutting, cleaning) is done her
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,8 @@ VOCABULARY = 49408  # of open_clip's SimpleTokenizer
 TOKENIZER_NAME = "tokenizer.json"
 FILES = (TOKENIZER_NAME, "tokenizer_config.json", "special_tokens_map.json")
 LARGEST_TOKENIZER = 64 << 20  # bytes; the 256 000 tokens of SigLIP 2 take 34 MB
+MOST_GROWTH = 1000.0  # characters for one, over all replacements
+_REPEATED_GROUP = re.compile(r"\)[*+{]")
 _PADS = ("[PAD]", "<pad>", "</s>")  # where the settings name none, as those of BERT
 _SEPARATORS = ("[SEP]", "</s>")
 
@@ -156,15 +159,55 @@ def _read(folder: Path, where: str) -> dict[str, bytes]:
         path = folder / name
         if not path.is_file():
             continue
-        if path.stat().st_size > LARGEST_TOKENIZER:
+        with path.open("rb") as file:
+            found[name] = file.read(LARGEST_TOKENIZER + 1)
+        if len(found[name]) > LARGEST_TOKENIZER:
             raise CheckpointError(f"{where}: {name} is above 64 MB, too large for a tokenizer.")
-        found[name] = path.read_bytes()
     return found
+
+
+def _check_bounded(described: Any, where: str) -> None:
+    """Refuse what would let a short text take for ever, or all memory.
+
+    A pattern with a repeated group can make the search in it exponential, and replacements one after another
+    multiply: six of 40 characters for one make 4 GB of each.
+
+    Raises:
+        CheckpointError: such a pattern, replacements that multiply too much, or no description at all.
+    """
+    if not isinstance(described, dict):
+        raise CheckpointError(f"{where}: its {TOKENIZER_NAME} is not a JSON object.")
+    growth = 1.0
+    waiting: list[Any] = [
+        described.get(part) for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder")
+    ]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            waiting += part.values()
+            pattern = part.get("pattern")
+            text = next(iter(pattern.values()), "") if isinstance(pattern, dict) else pattern
+            if isinstance(text, str) and _REPEATED_GROUP.search(text):
+                raise CheckpointError(
+                    f"{where}: its {TOKENIZER_NAME} has the pattern {text!r:.80}, which repeats a group and"
+                    " could take for ever."
+                )
+            if isinstance(text, str) and isinstance(part.get("content"), str):
+                literal = isinstance(pattern, dict) and "String" in pattern
+                growth *= max(1.0, len(part["content"]) / (max(1, len(text)) if literal else 1))
+    if growth > MOST_GROWTH:
+        raise CheckpointError(
+            f"{where}: its {TOKENIZER_NAME} replaces texts by ones {growth:.3g} times as long, which could"
+            " take all memory."
+        )
 
 
 def _parse(content: bytes, where: str) -> Any:
     from tokenizers import Tokenizer as Inner
 
+    _check_bounded(parse_json(content, f"{where}: its {TOKENIZER_NAME}"), where)
     try:
         return Inner.from_str(content.decode("utf-8"))
     except BaseException as error:  # the library panics with an exception that is no Exception

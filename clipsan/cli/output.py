@@ -109,7 +109,7 @@ def inspection_rows(found: Inspection) -> list[tuple[str, str]]:
         ("architecture", found.architecture or "not known"),
         ("images", size),
         ("context", "not known" if found.context_length is None else f"{found.context_length} tokens"),
-        ("activation", f"{found.activation or 'not known'} ({found.activation_reason})"),
+        ("activation", f"{found.activation or 'not known'} ({found.activation_reason.split(': ', 1)[-1]})"),
         ("parameters", "not known" if found.parameters is None else f"{found.parameters:,}"),
         ("dtypes", ", ".join(f"{name}: {count:,}" for name, count in found.dtypes.items())),
         *(("fits alike", label) for label in found.candidates),

@@ -146,7 +146,7 @@ def test_broken_tokenizers_are_named(tmp_path):
     whole = (tmp_path / "in" / "tokenizer.json").read_text()
     for content, sentence in (
         ("{}", r"its tokenizer\.json cannot be read"),
-        ("\0", r"its tokenizer\.json cannot be read"),
+        ("\0", r"its tokenizer\.json: its JSON cannot be read"),
         (
             whole.replace('"dog": 6', '"dog": 41').replace('"dog":6', '"dog":41'),
             "has the token 41, but the model only 40",

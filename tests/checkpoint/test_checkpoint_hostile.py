@@ -151,7 +151,6 @@ CONFIG_FAULTS = {
     "heads": ({"text_cfg": {"heads": 3}}, "open_clip cannot build"),
     "no heads": ({"vision_cfg": {"head_width": 4096}}, "open_clip cannot build"),
     "no patch": ({"vision_cfg": {"patch_size": None}}, "open_clip cannot build"),
-    "vocabulary": ({"text_cfg": {"vocab_size": 32000}}, "a vocabulary of 32000 tokens"),
     "small image": ({"vision_cfg": {"image_size": 15}}, "smaller than one patch"),
     "flat ResNet": (
         {"vision_cfg": {"layers": [1, 1, 1, 1], "image_size": [64, 32]}},
@@ -171,3 +170,13 @@ def test_config_that_no_clip_has(case, tiny_vit, tmp_path):
     with pytest.raises(CheckpointError, match=sentence) as caught:
         load(tiny_vit.write_folder(tmp_path / "bad", **merged))
     assert "\n" not in str(caught.value)
+
+
+def test_vocabulary_that_is_not_clips(tiny_vit, tmp_path):
+    folder = tiny_vit.write_folder(
+        tmp_path / "other", text_cfg=tiny_vit.cfg["text_cfg"] | {"vocab_size": 32000}
+    )
+    fewer = {"token_embedding.weight": tiny_vit.state["token_embedding.weight"][:32000].clone()}
+    write_weights(folder / "open_clip_model.safetensors", dict(tiny_vit.state) | fewer, {})
+    with pytest.raises(CheckpointError, match="a vocabulary of 32000 tokens"):
+        load(folder)

@@ -93,7 +93,7 @@ def test_index_cannot_leave_its_folder(name, tmp_path):
 
 
 def test_no_index(tmp_path):
-    with pytest.raises(CheckpointError, match=r"index\.json' cannot be read \(No such file"):
+    with pytest.raises(CheckpointError, match=r"index\.json' is no file, and an index of weights is needed"):
         read_index(tmp_path / INDEX)
 
 

@@ -16,15 +16,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, cast
 
-from clipsan.checkpoint.torch_files.records import spoken
-from clipsan.checkpoint.torch_files.window import Window, map_file
+from clipsan.checkpoint.torch_files.records import LONGEST_NAME, spoken
+from clipsan.checkpoint.torch_files.window import TooLargeError, Window, map_file
 from clipsan.errors import CheckpointError
 
 LARGEST_PICKLE = 64 << 20  # bytes of opcodes; the tensors lie in other members
 LARGEST_DIRECTORY = 8 << 20  # bytes of the archive's table of contents
 LARGEST_PROGRAM = 16 << 20  # bytes of all program text, unpacked
-LARGEST_END = 66_000  # bytes of that record with its comment, at most
-_END = b"PK\5\6"  # the start of the record that ends every zip
+LARGEST_END = 66_000  # bytes of the record that ends every zip, with its comment
+_END = b"PK\5\6"  # the start of that record
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, length of the name, length of the extra field
@@ -131,6 +131,11 @@ def open_archive(path: Path) -> Archive:
         window = Window(mapped, 0, len(mapped), LARGEST_DIRECTORY)
         with zipfile.ZipFile(cast(IO[bytes], window)) as archive:
             members = archive.infolist()
+    except TooLargeError:
+        raise CheckpointError(
+            f"{path.name}: the table of contents of its archive takes more than"
+            f" {LARGEST_DIRECTORY >> 20} MB, too much for a model."
+        ) from None
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as error:
         raise CheckpointError(
             f"{path.name} is a damaged archive ({spoken(str(error))}); get the file again."
@@ -148,34 +153,42 @@ def _is_packed_text(member: zipfile.ZipInfo) -> bool:
 
 
 def _check(members: list[zipfile.ZipInfo], file_bytes: int, where: str) -> None:
-    plain = [m for m in members if not _is_packed_text(m)]
+    """Refuse what torch never writes: packed, named, repeated or sized otherwise."""
+    plain = [member for member in members if not _is_packed_text(member)]
+    for member in plain:
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise CheckpointError(
+                f"{_named(member, where)} is compressed, which torch.save never does; unpack it if it is a"
+                " zip of checkpoints."
+            )
+    seen: set[str] = set()
+    for member in members:
+        if member.flag_bits & _ENCRYPTED:
+            raise CheckpointError(f"{_named(member, where)} is encrypted, which torch.save never does.")
+        if not _is_plain(member.filename):
+            raise CheckpointError(f"{_named(member, where)} is named as torch.save names nothing.")
+        if member.filename in seen:
+            raise CheckpointError(f"{_named(member, where)} is there twice; get the file again.")
+        seen.add(member.filename)
     if max(sum(m.file_size for m in plain), sum(m.compress_size for m in members)) > file_bytes:
         raise CheckpointError(f"{where}: the members of its archive claim more than the file holds.")
     if sum(m.file_size for m in members if _is_packed_text(m)) > LARGEST_PROGRAM:
         raise CheckpointError(
             f"{where}: its program text takes more than {LARGEST_PROGRAM >> 20} MB, too much for a model."
         )
-    name = next((m.filename for m in plain if m.compress_type != zipfile.ZIP_STORED), None)
-    if name is not None:
-        raise CheckpointError(
-            f"{where}: {spoken(name)!r} in its archive is compressed, which torch.save never does;"
-            " unpack it if it is a zip of checkpoints."
-        )
-    seen: set[str] = set()
-    for member in members:
-        if member.filename in seen:
-            raise CheckpointError(
-                f"{where}: its archive names {spoken(member.filename)!r} twice; get the file again."
-            )
-        seen.add(member.filename)
-        if member.flag_bits & _ENCRYPTED:
-            raise CheckpointError(f"{where}: {spoken(member.filename)!r} in its archive is encrypted.")
-        if ".." in member.filename.split("/"):
-            raise CheckpointError(f"{where}: {spoken(member.filename)!r} in its archive leads out of it.")
+    for member in plain:
         if member.filename.endswith(".pkl") and member.file_size > LARGEST_PICKLE:
             raise CheckpointError(
-                f"{where}: the pickle {spoken(member.filename)!r} is above {LARGEST_PICKLE >> 20} MB,"
-                " too large for a model."
+                f"{_named(member, where)} is a pickle above {LARGEST_PICKLE >> 20} MB, too large for a model."
             )
-        if not _is_packed_text(member) and member.file_size != member.compress_size:
-            raise CheckpointError(f"{where}: {spoken(member.filename)!r} has two sizes in its archive.")
+        if member.file_size != member.compress_size:
+            raise CheckpointError(f"{_named(member, where)} has two sizes; get the file again.")
+
+
+def _named(member: zipfile.ZipInfo, where: str) -> str:
+    return f"{where}: {member.filename[:LONGEST_NAME]!r} in its archive"
+
+
+def _is_plain(name: str) -> bool:
+    """True for a name that stays in its folder and can be shown; nothing is unpacked, here at least."""
+    return name.isprintable() and "\\" not in name and name[:1] != "/" and ".." not in name.split("/")

@@ -49,6 +49,8 @@ _TORCH = (
     "torch._tensor._rebuild_from_type_v2",
     *(f"torch._utils._rebuild_{what}" for what in ("tensor", "tensor_v2", "tensor_v3", "parameter")),
     *(f"torch._utils._rebuild_{what}" for what in ("parameter_with_state", "sparse_tensor", "qtensor")),
+    "torch._utils._rebuild_meta_tensor_no_storage",
+    *(f"torch._utils._rebuild_device_tensor_from_{what}" for what in ("numpy", "cpu_tensor")),
     *(f"torch.{kind}Storage" for kind in ("ComplexFloat", "ComplexDouble", "QInt8", "QUInt8", "QInt32")),
 )
 _NUMPY = (

@@ -105,7 +105,9 @@ def unpickle(window: Window, most_steps: int = MOST_STEPS) -> Pickled:
                 problem = f"its pickle has over {most_steps} steps, too many for a model"
                 break
             _STEPS[opcode.name](machine, argument)
-    except (ValueError, LookupError, TypeError, OverflowError, MemoryError) as error:
+    except LookupError:
+        problem = "a step that needs more than the stack holds"
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
         problem = spoken(str(error)) or type(error).__name__
     value = None if problem else machine.result
     return Pickled(value, frozenset(machine.globals), machine.storages, problem, steps)

@@ -90,9 +90,9 @@ class Look:
         """
         if self.found.unsafe:
             raise UnsafeFileError(
-                f"{self.name} was not read because its pickle names {name_some(self.found.unsafe)}, which could"
-                " run code; where you trust its maker, save only model.state_dict() as safetensors there and"
-                " use that file."
+                f"{self.name} was not read because its pickle names {name_some(self.found.unsafe)}, which"
+                " could run code; where you trust its maker, save only model.state_dict() as safetensors"
+                " there and use that file."
             )
         if self.file is None or self.problem:
             raise self._damage()
@@ -148,13 +148,14 @@ def _look_into_archive(archive: Archive) -> Look:
     """Read every pickle of an archive: one of them is the content, and all are looked at."""
     names: set[str] = set()
     values: dict[str, object] = {}
+    fault: CheckpointError | None = None
     problem, left = None, MOST_STEPS
     for member in archive.members:
         if member.endswith(".pkl"):
             try:
                 start, size = archive.place(member)
             except CheckpointError as error:
-                problem = problem or str(error)
+                fault = fault or error
                 continue
             pickled = unpickle(Window(archive.mapped, start, start + size, LARGEST_PIECE), left)
             names |= pickled.names
@@ -162,6 +163,8 @@ def _look_into_archive(archive: Archive) -> Look:
             problem, left = problem or pickled.problem, left - pickled.steps
     code = tuple(spoken(name) for name in archive.program)
     found = Scan(_not_known(names, in_program=bool(code)), code)
+    if fault and not found.unsafe:
+        raise fault
     if found.unsafe or problem:
         return Look(archive.name, found, problem, None)
     storages, constants = (Storages(archive.mapped, archive.places(part)) for part in ("data", "constants"))

@@ -27,6 +27,10 @@ def map_file(path: Path) -> mmap.mmap:
         raise CheckpointError(f"{path.name} cannot be mapped into memory ({error!s:.120}).") from None
 
 
+class TooLargeError(ValueError):
+    """More was asked for at once than a window hands out."""
+
+
 class Window:
     """The bytes from `position` to `stop` of a mapped file, with the methods that genops and zipfile use.
 
@@ -49,7 +53,7 @@ class Window:
         """At most `count` bytes, fewer at the end.
 
         Raises:
-            ValueError: more than `largest` bytes would be returned.
+            TooLargeError: more than `largest` bytes would be returned.
         """
         position = self.position
         if count == 1 and position < self.stop:  # every opcode: the path that its speed depends on
@@ -58,7 +62,7 @@ class Window:
         left = max(self.stop - position, 0)
         take = left if count is None or count < 0 else min(count, left)
         if take > self.largest:
-            raise ValueError(f"a piece of {take} bytes, above the limit of {self.largest}")
+            raise TooLargeError(f"a piece of {take} bytes, above the limit of {self.largest}")
         self.position = position + take
         return self.mapped[position : position + take]
 
