@@ -1,12 +1,19 @@
 """From a model configuration to its tokenizer: CLIP's own, or one that comes as `tokenizer.json`.
 
-A `tokenizer.json` is a description that the `tokenizers` library interprets; it holds no code. What the
-classes of `transformers` add around it (padding, cutting, cleaning) is done here, as open_clip does it.
+A `tokenizer.json` is a description that the `tokenizers` library interprets. It holds no code, but it can
+make that library do anything else, so it runs in a process with bounds. What the classes of `transformers`
+add to it (padding, cutting, cleaning) is done as open_clip does it.
 """
 
 from __future__ import annotations
 
-import re
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import weakref
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +31,11 @@ VOCABULARY = 49408  # of open_clip's SimpleTokenizer
 TOKENIZER_NAME = "tokenizer.json"
 FILES = (TOKENIZER_NAME, "tokenizer_config.json", "special_tokens_map.json")
 LARGEST_TOKENIZER = 64 << 20  # bytes; the 256 000 tokens of SigLIP 2 take 34 MB
-MOST_GROWTH = 1000.0  # characters for one, over all replacements
-_REPEATED_GROUP = re.compile(r"\)[*+{]")
+SECONDS_TO_START, SECONDS_TO_PROBE, SECONDS_TO_ANSWER = 20.0, 3.0, 60.0
+AT_ONCE = 256  # texts
+LARGEST_ANSWER = 64 << 20  # bytes
+# ordinary texts, tried before any other: what cannot take these within bounds is no tokenizer of a CLIP
+PROBE = ("a photo of a cat and a dog in the old town " * 3, "Two RED apples, 3.50 each; don't touch!?")
 _PADS = ("[PAD]", "<pad>", "</s>")  # where the settings name none, as those of BERT
 _SEPARATORS = ("[SEP]", "</s>")
 
@@ -35,17 +45,20 @@ Tokenizer = Callable[[list[str]], Tensor]
 class JsonTokenizer:
     """A tokenizer from `tokenizer.json`: texts -> int64 [b, context_length].
 
+    The library runs in a process of its own, because a description can make it search for ever, take all
+    memory or abort.
+
     Args:
         files: content by name; `tokenizer.json` and, where there are any, the settings beside it.
         text_cfg: open_clip's text configuration.
         where: the source's name, for error sentences.
 
     Raises:
-        CheckpointError: it is broken, or gives tokens that the model has no embedding for.
+        CheckpointError: it is broken, cannot be used within bounds, or gives tokens that the model has no
+            embedding for.
     """
 
     def __init__(self, files: Mapping[str, bytes], text_cfg: Mapping[str, Any], where: str) -> None:
-        self._inner = _parse(files[TOKENIZER_NAME], where)
         settings: dict[str, Any] = {}
         for name in reversed(FILES[1:]):  # the later one wins
             found = parse_json(files[name], f"{where}: {name}") if name in files else {}
@@ -53,39 +66,83 @@ class JsonTokenizer:
         asked = text_cfg.get("tokenizer_kwargs") or {}
         self.context_length = int(text_cfg.get("context_length", 77))
         self._clean: Callable[[str], str] = get_clean_fn(asked.get("clean", "whitespace"))
-        pad = self._known(settings.get("pad_token"), _PADS)
-        if pad is None:
-            raise CheckpointError(f"{where}: its {TOKENIZER_NAME} has no token to pad with.")
-        self._separator = self._known(settings.get("sep_token"), _SEPARATORS)
         self._strip_separator = bool(asked.get("strip_sep_token"))
-        largest = max(self._inner.get_vocab(with_added_tokens=True).values(), default=-1)
-        vocabulary = int(text_cfg.get("vocab_size", VOCABULARY))
-        if largest >= vocabulary:
-            raise CheckpointError(
-                f"{where}: its {TOKENIZER_NAME} has the token {largest}, but the model only {vocabulary}"
-                " embeddings; this tokenizer is of another model."
-            )
-        self._inner.no_padding()
-        self._inner.enable_truncation(self.context_length)
-        self._inner.enable_padding(
-            length=self.context_length, pad_id=pad, pad_token=str(self._inner.id_to_token(pad))
-        )
+        self._where = where
+        content = parse_json(files[TOKENIZER_NAME], f"{where}: its {TOKENIZER_NAME}")
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(Path(__file__).with_name("tokenizer_process.py"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={key: value for key, value in os.environ.items() if key in ("PATH", "SYSTEMROOT")}
+            | {"TOKENIZERS_PARALLELISM": "false"},
+        )  # fmt: skip
+        weakref.finalize(self, _stop, self._process)
+        start = {
+            "tokenizer": json.dumps(content),
+            "length": self.context_length,
+            "pads": [*_named(settings.get("pad_token")), *_PADS],
+            "separators": [*_named(settings.get("sep_token")), *_SEPARATORS],
+            "vocabulary": int(text_cfg.get("vocab_size", VOCABULARY)),
+        }
+        self._separator: int | None = self._ask(start, SECONDS_TO_START)["separator"]
+        self._tokens(list(PROBE) * (AT_ONCE // len(PROBE)), SECONDS_TO_PROBE)
 
     def __call__(self, texts: str | list[str]) -> Tensor:
-        listed = [texts] if isinstance(texts, str) else texts
-        encoded = self._inner.encode_batch([self._clean(text) for text in listed])
-        tokens = torch.tensor([item.ids for item in encoded], dtype=torch.int64).reshape(len(listed), -1)
+        listed = [self._clean(text) for text in ([texts] if isinstance(texts, str) else texts)]
+        parts = [
+            self._tokens(listed[at : at + AT_ONCE], SECONDS_TO_ANSWER)
+            for at in range(0, len(listed), AT_ONCE)
+        ]
+        tokens = torch.cat(parts) if parts else torch.empty(0, self.context_length, dtype=torch.int64)
         if self._strip_separator and self._separator is not None:
             tokens[tokens == self._separator] = 0
         return tokens
 
-    def _known(self, named: object, usual: tuple[str, ...]) -> int | None:
-        """The id of a special token: as the settings name it, else the first usual one there is."""
-        if isinstance(named, dict):
-            named = named.get("content")
-        names = (named, *usual) if isinstance(named, str) else usual
-        ids = (self._inner.token_to_id(name) for name in names)
-        return next((number for number in ids if number is not None), None)
+    def _tokens(self, texts: list[str], seconds: float) -> Tensor:
+        found = self._ask(texts, seconds)
+        if any(len(ids) != self.context_length for ids in found):
+            raise self._refusal(f"it gives other than {self.context_length} tokens for a text")
+        return torch.tensor(found, dtype=torch.int64)
+
+    def _ask(self, question: object, seconds: float) -> Any:
+        """One line to the process and one from it, within a time."""
+        waiter = threading.Timer(seconds, self._process.kill)
+        waiter.start()
+        try:
+            stdin, stdout = self._process.stdin, self._process.stdout
+            if stdin is None or stdout is None:
+                raise self._refusal("its process has no pipes")
+            stdin.write(json.dumps(question).encode() + b"\n")
+            stdin.flush()
+            line = stdout.readline(LARGEST_ANSWER)
+        except (BrokenPipeError, ValueError):
+            line = b""
+        finally:
+            waiter.cancel()
+        if not line.endswith(b"\n"):
+            raise self._refusal(f"it took all memory or over {seconds:g} s, or broke the tokenizers library")
+        answer = json.loads(line)
+        if isinstance(answer, dict) and "error" in answer:
+            raise self._refusal(answer["error"])
+        return answer
+
+    def _refusal(self, reason: str) -> CheckpointError:
+        return CheckpointError(f"{self._where}: its {TOKENIZER_NAME} cannot be used ({reason:.200}).")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    process.wait()
+
+
+def _named(token: object) -> list[str]:
+    """A special token of the settings: its text, or an object with it."""
+    if isinstance(token, dict):
+        token = token.get("content")
+    return [token] if isinstance(token, str) else []
 
 
 def make_tokenizer(
@@ -164,54 +221,3 @@ def _read(folder: Path, where: str) -> dict[str, bytes]:
         if len(found[name]) > LARGEST_TOKENIZER:
             raise CheckpointError(f"{where}: {name} is above 64 MB, too large for a tokenizer.")
     return found
-
-
-def _check_bounded(described: Any, where: str) -> None:
-    """Refuse what would let a short text take for ever, or all memory.
-
-    A pattern with a repeated group can make the search in it exponential, and replacements one after another
-    multiply: six of 40 characters for one make 4 GB of each.
-
-    Raises:
-        CheckpointError: such a pattern, replacements that multiply too much, or no description at all.
-    """
-    if not isinstance(described, dict):
-        raise CheckpointError(f"{where}: its {TOKENIZER_NAME} is not a JSON object.")
-    growth = 1.0
-    waiting: list[Any] = [
-        described.get(part) for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder")
-    ]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, list):
-            waiting += part
-        elif isinstance(part, dict):
-            waiting += part.values()
-            pattern = part.get("pattern")
-            text = next(iter(pattern.values()), "") if isinstance(pattern, dict) else pattern
-            if isinstance(text, str) and _REPEATED_GROUP.search(text):
-                raise CheckpointError(
-                    f"{where}: its {TOKENIZER_NAME} has the pattern {text!r:.80}, which repeats a group and"
-                    " could take for ever."
-                )
-            if isinstance(text, str) and isinstance(part.get("content"), str):
-                literal = isinstance(pattern, dict) and "String" in pattern
-                growth *= max(1.0, len(part["content"]) / (max(1, len(text)) if literal else 1))
-    if growth > MOST_GROWTH:
-        raise CheckpointError(
-            f"{where}: its {TOKENIZER_NAME} replaces texts by ones {growth:.3g} times as long, which could"
-            " take all memory."
-        )
-
-
-def _parse(content: bytes, where: str) -> Any:
-    from tokenizers import Tokenizer as Inner
-
-    _check_bounded(parse_json(content, f"{where}: its {TOKENIZER_NAME}"), where)
-    try:
-        return Inner.from_str(content.decode("utf-8"))
-    except BaseException as error:  # the library panics with an exception that is no Exception
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{where}: its {TOKENIZER_NAME} cannot be read ({reason:.120}).") from None

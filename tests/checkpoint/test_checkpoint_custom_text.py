@@ -145,7 +145,7 @@ def test_broken_tokenizers_are_named(tmp_path):
     write_model(tmp_path / "in", SIGLIP)
     whole = (tmp_path / "in" / "tokenizer.json").read_text()
     for content, sentence in (
-        ("{}", r"its tokenizer\.json cannot be read"),
+        ("{}", r"its tokenizer\.json cannot be used"),
         ("\0", r"its tokenizer\.json: its JSON cannot be read"),
         (
             whole.replace('"dog": 6', '"dog": 41').replace('"dog":6', '"dog":41'),

@@ -25,7 +25,7 @@ from hostile.opcodes import (
 )
 
 DEPTH = 100_000
-MANY = 1_000_000
+MANY = 400_000
 
 Step = Callable[[], bytes]
 
@@ -81,7 +81,7 @@ def _many_steps() -> bytes:
 
 
 def _many_keys() -> bytes:
-    return mapping(*((pickle.BININT + n.to_bytes(4, "little"), NONE) for n in range(250_000)))
+    return mapping(*((pickle.BININT + n.to_bytes(4, "little"), NONE) for n in range(100_000)))
 
 
 def _memo(place: int) -> bytes:
@@ -215,10 +215,10 @@ LARGE: dict[str, tuple[Step, str]] = {
     "tuples 100 000 deep": (_deep_tuples, NOT_A_TENSOR),
     "dicts 100 000 deep": (_deep_dicts, f"steps|{NOT_A_TENSOR}"),
     "persistent id 100 000 deep": (_deep_persistent_id, NOT_A_TENSOR),
-    "marks by the million": (_many_marks, f"steps|{NOT_A_TENSOR}"),
-    "lists by the million": (_many_lists, f"steps|{NOT_A_TENSOR}"),
-    "copies by the million": (_many_copies, f"steps|{NOT_A_TENSOR}"),
-    "steps by the million": (_many_steps, f"steps|{NOT_A_TENSOR}"),
+    "marks by the hundred thousand": (_many_marks, f"steps|{NOT_A_TENSOR}"),
+    "lists by the hundred thousand": (_many_lists, f"steps|{NOT_A_TENSOR}"),
+    "copies by the hundred thousand": (_many_copies, f"steps|{NOT_A_TENSOR}"),
+    "steps by the hundred thousand": (_many_steps, f"steps|{NOT_A_TENSOR}"),
     "keys by the hundred thousand": (_many_keys, f"steps|{NOT_A_TENSOR}"),
 }
 FILES: dict[str, tuple[Maker, str]] = {

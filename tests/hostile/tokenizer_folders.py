@@ -66,8 +66,8 @@ CASES: dict[str, Maker] = {
     ),
     "unknown words without a token": _changed(model=TOKENIZER["model"] | {"unk_token": "[NONE]"}),
     "pattern that takes for ever": _split(r"^(([a-z]|[a-c]| )+)+#"),
-    "pattern with spaces in it": _split(r"(?x)^(([a-z\ ])+ .) +[0-9]$"),
-    "pattern that calls a group": _split(r"(?<a>[a-z ]+){0}^\g<a>+[0-9]$"),
+    "pattern with spaces in it": _split(r"(?x)^(([a-z\ ]) + .) +[0-9]$"),
+    "pattern that calls a group": _split(r"(?<a>[a-z ]+)?^\g<a>+[0-9]$"),
     "pattern that calls itself": _split(r"^(?<a>(?:[a-z ]|[a-c ]\g<a>?)\g<a>?)[0-9]$"),
     "pattern that is none": _split("(((("),
 }
