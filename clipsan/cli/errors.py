@@ -18,19 +18,26 @@ INTERRUPTED = 130
 _USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 
 
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM stopped a command that leaves something worth knowing; the message says what."""
+
+
 def exit_with_sentences(app: typer.Typer) -> NoReturn:
     """Run the app and leave the process with its exit code."""
     debug = bool(os.environ.get("CLIPSAN_DEBUG"))
     signal.signal(signal.SIGTERM, _interrupt)  # a scheduler's stop cleans up as Ctrl-C does
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # newer Typer makes this code, older an Abort, of a KeyboardInterrupt
+            code = _interrupted()
     except (ClipsanError, _USAGE) as error:
         if debug:
             raise
         code = _say(_sentence(error))
     except (KeyboardInterrupt, typer.Abort):
-        print("Interrupted: nothing was written.", file=sys.stderr)  # noqa: T201
-        code = INTERRUPTED
+        code = _interrupted()
+    except Interrupted as stop:
+        code = _interrupted(str(stop))
     except MemoryError:
         if debug:
             raise
@@ -54,6 +61,11 @@ def exit_with_sentences(app: typer.Typer) -> NoReturn:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _interrupted(sentence: str = "nothing was written.") -> int:
+    print(f"Interrupted: {sentence}", file=sys.stderr)  # noqa: T201
+    return INTERRUPTED
 
 
 def _sentence(error: Exception) -> str:

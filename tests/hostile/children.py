@@ -21,7 +21,8 @@ class Outcome:
     Attributes:
         code: its exit code; negative: the signal that ended its process.
         timed_out: it was killed because it hung.
-        peak: bytes of memory of its process up to here, at most, with what it shares with its parent.
+        peak: bytes of memory of its process up to here, at most, with what it shares with its parent; or of
+            the largest process that it started.
         seconds: of the processor.
     """
 

@@ -33,6 +33,7 @@ from clipsan.cli import main
 
 LARGEST_GROWTH = 3 << 30  # bytes of address space; a defect must not take the machine with it
 LARGEST_FILE = 1 << 30
+PATIENCE = 0.5  # seconds for what a child started and did not wait for
 CRASHED = 70  # exit code of a command that ended in a traceback
 
 
@@ -117,10 +118,19 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
             timed_out = True
             os.killpg(child, signal.SIGKILL)
         time.sleep(0.002)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # what it may have left behind
+    _end_rest_of(child)
     commands = [json.loads(line) for line in _ended(request).read_text().splitlines()]
     return {"code": os.waitstatus_to_exitcode(status), "timed_out": timed_out, "commands": commands}
+
+
+def _end_rest_of(child: int) -> None:
+    """Let the processes that a child started end on their own, as their canaries count; then kill them."""
+    stop = time.monotonic() + PATIENCE
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < stop:
+            os.killpg(child, 0)
+            time.sleep(0.002)
+        os.killpg(child, signal.SIGKILL)
 
 
 def _ended(request: dict[str, Any]) -> Path:
@@ -145,9 +155,6 @@ def _become(request: dict[str, Any]) -> None:
             _run(lambda arguments=arguments: _command(arguments), request, number)
         code = 0
     finally:
-        with contextlib.suppress(ChildProcessError):  # a canary that a grandchild creates counts as well
-            while True:
-                os.wait()
         os._exit(code)
 
 
@@ -164,7 +171,8 @@ def _run(command: Callable[[], object], request: dict[str, Any], number: int) ->
     sys.stdout.flush()
     sys.stderr.flush()
     used = resource.getrusage(resource.RUSAGE_SELF)
-    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    helpers = resource.getrusage(resource.RUSAGE_CHILDREN)  # that the command started and waited for
+    peak = max(used.ru_maxrss, helpers.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
     seconds = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     with _ended(request).open("a") as file:
         file.write(json.dumps({"code": code, "peak": peak, "seconds": seconds}) + "\n")
