@@ -1,8 +1,9 @@
 """The `tokenizers` library on a description that nobody vouches for, in a process with bounded memory.
 
-Run as a script, without the package: one JSON object a line comes in on stdin and one goes out on stdout. The
-first is {"tokenizer", "length", "pads", "separators", "vocabulary"}; the answer to it has the ids found. The
-others are lists of texts; the answer is a list of lists of token ids. An error is answered with {"error"}.
+Run as a script, without the package; its argument is the bytes of address space that it may take. One JSON
+object a line comes in on stdin and one goes out on stdout. The first is {"tokenizer", "length", "pads",
+"separators", "vocabulary"}; the answer to it has the ids found. The others are lists of texts; the answer is a
+list of lists of token ids. An error is answered with {"error"}.
 """
 
 from __future__ import annotations
@@ -11,12 +12,10 @@ import json
 import sys
 from typing import Any
 
-MEMORY = 3 << 30  # bytes of address space
-
 
 def main() -> None:
     """Answer until stdin ends."""
-    _bound_memory()
+    _bound_memory(int(sys.argv[1]))
     inner: Any = None
     for line in sys.stdin:
         try:
@@ -32,12 +31,12 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _bound_memory() -> None:
+def _bound_memory(most: int) -> None:
     try:
         import resource
     except ImportError:  # not a system with limits
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -31,6 +31,10 @@ VOCABULARY = 49408  # of open_clip's SimpleTokenizer
 TOKENIZER_NAME = "tokenizer.json"
 FILES = (TOKENIZER_NAME, "tokenizer_config.json", "special_tokens_map.json")
 LARGEST_TOKENIZER = 64 << 20  # bytes; the 256 000 tokens of SigLIP 2 take 34 MB
+LARGEST_RULES = 4 << 20  # characters beside its words; SigLIP 2's take 0.1 MB
+# bytes of address space: what the library takes by itself, and for each character of the words (measured for
+# 250 000: 60 as probabilities in a trie, 12 as merges)
+MEMORY, MEMORY_PER_CHARACTER, MOST_MEMORY = 256 << 20, 64, 3 << 30
 SECONDS_TO_START, SECONDS_TO_PROBE, SECONDS_TO_ANSWER = 20.0, 3.0, 60.0
 AT_ONCE = 256  # texts
 LARGEST_ANSWER = 64 << 20  # bytes
@@ -69,15 +73,22 @@ class JsonTokenizer:
         self._strip_separator = bool(asked.get("strip_sep_token"))
         self._where = where
         content = parse_json(files[TOKENIZER_NAME], f"{where}: its {TOKENIZER_NAME}")
+        text = json.dumps(content)
+        words = len(json.dumps(content.get("model"))) if isinstance(content, dict) else 0
+        if len(text) - words > LARGEST_RULES:
+            raise self._refusal(f"its rules take {(len(text) - words) / 1e6:.0f} MB beside its words")
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(__file__).with_name("tokenizer_process.py"))],
+            [
+                sys.executable, "-I", str(Path(__file__).with_name("tokenizer_process.py")),
+                str(min(MOST_MEMORY, MEMORY + MEMORY_PER_CHARACTER * words)),
+            ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env={key: value for key, value in os.environ.items() if key in ("PATH", "SYSTEMROOT")}
             | {"TOKENIZERS_PARALLELISM": "false"},
         )  # fmt: skip
         weakref.finalize(self, _stop, self._process)
         start = {
-            "tokenizer": json.dumps(content),
+            "tokenizer": text,
             "length": self.context_length,
             "pads": [*_named(settings.get("pad_token")), *_PADS],
             "separators": [*_named(settings.get("sep_token")), *_SEPARATORS],

@@ -18,7 +18,7 @@ INTERRUPTED = 130
 _USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 
 
-class Interrupted(Exception):
+class RunInterruptedError(Exception):
     """Ctrl-C or SIGTERM stopped a command that leaves something worth knowing; the message says what."""
 
 
@@ -36,7 +36,7 @@ def exit_with_sentences(app: typer.Typer) -> NoReturn:
         code = _say(_sentence(error))
     except (KeyboardInterrupt, typer.Abort):
         code = _interrupted()
-    except Interrupted as stop:
+    except RunInterruptedError as stop:
         code = _interrupted(str(stop))
     except MemoryError:
         if debug:

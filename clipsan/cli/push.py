@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from clipsan.cli import options
-from clipsan.cli.errors import Interrupted
+from clipsan.cli.errors import RunInterruptedError
 from clipsan.cli.output import VERDICT_STYLE, Output
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def push(
             watcher=None if quiet else output.watcher(),
         )  # fmt: skip
     except KeyboardInterrupt:
-        raise Interrupted("run the same command again; what was uploaded is kept.") from None
+        raise RunInterruptedError("run the same command again; what was uploaded is kept.") from None
     if json:
         sys.stdout.write(json_module.dumps(done.to_dict(), indent=2, ensure_ascii=False) + "\n")
     else:
