@@ -2,8 +2,8 @@
 
 Run as a script, without the package; its argument is the bytes of address space that it may take. One JSON
 object a line comes in on stdin and one goes out on stdout. The first is {"tokenizer", "length", "pads",
-"separators", "vocabulary"}; the answer to it has the ids found. The others are lists of texts; the answer is a
-list of lists of token ids. An error is answered with {"error"}.
+"separators", "vocabulary"}; the answer to it has the ids found. The others are lists of texts; the answer is
+a list of lists of token ids. An error is answered with {"error"}.
 """
 
 from __future__ import annotations

@@ -141,6 +141,9 @@ def test_pretrained_weights_of_timm_are_never_asked_for(tmp_path):
     assert "timm_model_pretrained" not in load(tmp_path / "in").model_cfg["vision_cfg"]
 
 
+LONG = {"type": "Prepend", "prepend": "a" * 5_000_000}
+
+
 def test_broken_tokenizers_are_named(tmp_path):
     write_model(tmp_path / "in", SIGLIP)
     whole = (tmp_path / "in" / "tokenizer.json").read_text()
@@ -151,6 +154,7 @@ def test_broken_tokenizers_are_named(tmp_path):
             whole.replace('"dog": 6', '"dog": 41').replace('"dog":6', '"dog":41'),
             "has the token 41, but the model only 40",
         ),
+        (json.dumps(json.loads(whole) | {"normalizer": LONG}), "its rules take 5 MB beside its words"),
     ):
         (tmp_path / "in" / "tokenizer.json").write_text(content)
         with pytest.raises(CheckpointError, match=sentence) as caught:
