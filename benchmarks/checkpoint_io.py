@@ -4,6 +4,7 @@
 
 A model with random weights is saved in each format. Then, each in a process of its own and in turns:
 "plain" reads it with safetensors or torch, makes every tensor float32, and writes it with safetensors;
+"checked" does the same, takes the SHA-256 of both files and compares what was written with what was meant;
 "clipsan" loads it (inferring the architecture where the format does not say it) and writes an open_clip
 folder, which it reads back and compares. Both are flushed to the disk. Time is without imports; memory is
 the peak above what the process held before, over the size of the weights in float32. The best of the rounds
@@ -74,10 +75,16 @@ def make(name: str, kind: str, folder: Path) -> Path | None:
     return path
 
 
-def plain(path: Path, out: Path) -> None:
-    """What anybody would write: read, convert to float32, write."""
+def plain(path: Path, out: Path, checked: bool = False) -> None:
+    """What anybody would write: read, convert to float32, write; `checked`: also hash and read back."""
+    import hashlib
+
     import torch
     from safetensors.torch import load_file, save_file
+
+    def digest(file: Path) -> str:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
 
     if path.is_dir():
         path = next(p for p in path.iterdir() if p.suffix == ".safetensors")
@@ -96,6 +103,11 @@ def plain(path: Path, out: Path) -> None:
     save_file(copied, out / "model.safetensors")
     with (out / "model.safetensors").open("rb+") as file:
         os.fsync(file.fileno())
+    if checked:
+        digest(path)
+        digest(out / "model.safetensors")
+        again = load_file(out / "model.safetensors")
+        assert all(torch.equal(again[key], value) for key, value in copied.items())
 
 
 def with_clipsan(path: Path, out: Path) -> str:
@@ -122,7 +134,7 @@ def measure(tool: str, path: Path, out: Path) -> None:
 
     before = memory("VmRSS")
     start = time.perf_counter()
-    found = with_clipsan(path, out) if tool == "clipsan" else plain(path, out)
+    found = with_clipsan(path, out) if tool == "clipsan" else plain(path, out, tool == "checked")
     seconds = time.perf_counter() - start
     peak = memory("VmHWM") - before
     print(json.dumps({"seconds": seconds, "peak": peak, "architecture": found}))
@@ -145,8 +157,10 @@ def main() -> None:
     if asked.measure:
         measure(asked.measure[0], Path(asked.measure[1]), Path(asked.measure[2]))
         return
-    print("| model | format | plain s | clipsan s | ratio | plain memory | clipsan memory | inferred |")
-    print("|---|---|---|---|---|---|---|---|")
+    tools = ("plain", "checked", "clipsan")
+    columns = "model,format,plain s,checked s,clipsan s,over plain,over checked,plain memory,clipsan memory"
+    print(f"| {' | '.join(columns.split(','))} | inferred |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name in asked.models:
         for kind in asked.formats:
             with tempfile.TemporaryDirectory() as place:
@@ -154,16 +168,15 @@ def main() -> None:
                 path = make(name, kind, folder)
                 if path is None:
                     continue
-                rounds = [
-                    {tool: run(tool, path, folder) for tool in ("plain", "clipsan")}
-                    for _ in range(asked.rounds)
-                ]
+                rounds = [{tool: run(tool, path, folder) for tool in tools} for _ in range(asked.rounds)]
                 weights = (folder / "out" / "open_clip_model.safetensors").stat().st_size
-                best = {t: min(r[t]["seconds"] for r in rounds) for t in ("plain", "clipsan")}
-                peak = {t: max(r[t]["peak"] for r in rounds) / weights for t in ("plain", "clipsan")}
+                best = {t: min(r[t]["seconds"] for r in rounds) for t in tools}
+                peak = {t: max(r[t]["peak"] for r in rounds) / weights for t in tools}
+                seconds = " | ".join(f"{best[tool]:.2f}" for tool in tools)
                 print(
-                    f"| {name} | {kind} | {best['plain']:.2f} | {best['clipsan']:.2f} |"
-                    f" {best['clipsan'] / best['plain']:.2f} | {peak['plain']:.2f} | {peak['clipsan']:.2f} |"
+                    f"| {name} | {kind} | {seconds} |"
+                    f" {best['clipsan'] / best['plain']:.2f} | {best['clipsan'] / best['checked']:.2f} |"
+                    f" {peak['plain']:.2f} | {peak['clipsan']:.2f} |"
                     f" {rounds[0]['clipsan']['architecture']} |",
                     flush=True,
                 )

@@ -67,9 +67,8 @@ def load(
     )
     check_vocabulary(plan.model_cfg, where)
     files, origin = tokenizer_files(plan.model_cfg, weights.path.parent, where)
-    with ThreadPoolExecutor(
-        2
-    ) as beside:  # hashing, reading and the vocabulary take about as long as each other
+    # hashing, reading and the vocabulary take about as long as each other
+    with ThreadPoolExecutor(2) as beside:
         digest = beside.submit(files_digest, weights.files)
         tokenizer = beside.submit(make_tokenizer, plan.model_cfg, where, files)
         model = build(plan.model_cfg, plan.preprocess_cfg, weights.tensors, where)

@@ -10,8 +10,10 @@ import hashlib
 import json
 import os
 import secrets
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from clipsan.checkpoint.tensors import dtype_name, name_some
 from clipsan.errors import OutputError
 
 PIECE = 16 << 20  # bytes written and hashed at a time
+MOST_WAITING = 8  # pieces that may be in memory because they are not hashed yet
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -58,9 +61,7 @@ def write_weights(
     try:
         with plain_os_errors(path):
             with partial.open("xb") as file:
-                digest = _write_hashed(file.write, _pieces(header, order, state, stored))
-                file.flush()
-                os.fsync(file.fileno())
+                digest = _write_hashed(file, _pieces(header, order, state, stored))
             partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -122,14 +123,18 @@ def _pieces(
             yield flat[start : start + PIECE]
 
 
-def _write_hashed(write: Any, pieces: Iterable[memoryview]) -> str:
-    """Write all pieces while another thread hashes them; returns SHA-256 as hex."""
+def _write_hashed(file: BufferedWriter, pieces: Iterable[memoryview]) -> str:
+    """Write all pieces to the disk while another thread hashes them; returns SHA-256 as hex."""
     digest = hashlib.sha256()
     with ThreadPoolExecutor(1) as hasher:
-        last: Future[None] | None = None
+        waiting: deque[Future[None]] = deque()
         for piece in pieces:
-            if last is not None:
-                last.result()  # keeps at most one piece waiting
-            last = hasher.submit(digest.update, piece)
-            write(piece)
+            if len(waiting) == MOST_WAITING:
+                waiting.popleft().result()
+            waiting.append(hasher.submit(digest.update, piece))
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    for done in waiting:
+        done.result()
     return digest.hexdigest()
