@@ -1,6 +1,7 @@
 """Clean the small poisoned CLIPs on real photographs, PAR beside plain fine-tuning, and print the table.
 
     python benchmarks/victims.py SHARED [--out DIR] [--only rn|vit] [--seed 0]
+    python benchmarks/victims.py SHARED --data synth --data SHARED/photos/pairs --weight 1 --weight 1
 
 SHARED holds `photos/` and `victims/`. Settings are those under which the victims were recorded: batch 256,
 160 updates, tau 2.15, horizontal flips besides the published noise and erasing.
@@ -71,6 +72,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="part of a victim's name")
     parser.add_argument("--method", default="", help="one method only")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", action="append", help="other pairs than the photographs; repeatable")
+    parser.add_argument("--weight", action="append", type=float, help="one for each --data")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
     print("| victim | method | before → after, % | S passed τ at update (image, text) | seconds | pairs/s |")
@@ -81,7 +84,8 @@ def main() -> None:
         victim = options.shared / "victims" / run.victim
         result = clipsan.clean(
             victim,
-            options.shared / "photos" / "pairs",
+            options.data or [str(options.shared / "photos" / "pairs")],
+            weight=options.weight or (),
             eval=options.shared / "photos" / "eval",
             trigger=[str(victim / "triggers.json")],
             out=options.out / f"{run.victim}-{run.method}-{options.seed}",
