@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsan.errors import ClipsanError, DataError
+from clipsan.hub.session import SECONDS, endpoint, silence
 from clipsan.pairs.captions import printable
 from clipsan.pairs.columns import fitting, none_fits
 from clipsan.pairs.pairset import UNCAPTIONED, ImageStore, Index
@@ -98,7 +99,7 @@ def _commit(wanted: HubSet) -> str:
     """The commit that the revision names; DataError for a repository that is a program."""
     from huggingface_hub import HfApi
 
-    found = HfApi().dataset_info(wanted.name, revision=wanted.revision)
+    found = HfApi(endpoint()).dataset_info(wanted.name, revision=wanted.revision, timeout=SECONDS)
     script = f"{wanted.name.partition('/')[2]}.py"
     if any(file.rfilename == script for file in found.siblings or ()):
         raise DataError(
@@ -112,11 +113,11 @@ def _commit(wanted: HubSet) -> str:
 
 def _open(wanted: HubSet, revision: str, reading: Reading) -> tuple[Iterator[Mapping[str, Any]], str, str]:
     """(rows with undecoded images, image column, caption column)."""
-    from datasets import Image, load_dataset
+    from datasets import load_dataset
 
     rows: Any = load_dataset(
         wanted.name, wanted.config, split=wanted.split, revision=revision, streaming=True
-    )
+    ).decode(False)
     features = rows.features
     if features is None:
         features = {name: type(value) for name, value in next(iter(rows), {}).items()}
@@ -131,8 +132,6 @@ def _open(wanted: HubSet, revision: str, reading: Reading) -> tuple[Iterator[Map
             "download them with img2dataset and give the folder."
         )
     rows = rows.select_columns([name for name in names if name])
-    if isinstance(features[image], Image):
-        rows = rows.cast_column(image, Image(decode=False))
     if reading.max_pairs is not None:
         rows = rows.shuffle(seed=reading.seed, buffer_size=WINDOW)
     return iter(rows), image, caption
@@ -180,14 +179,16 @@ def _take(
 
 
 def _bytes_of(image: Any, inside: str) -> bytes:
-    """The encoded image: bytes, `{bytes}`, or `{path}` of a file in the same commit of the repository."""
+    """The encoded image: bytes, `{bytes}`, or the path of a file in the same commit of the repository."""
     path = None
     if isinstance(image, Mapping):
         image, path = image.get("bytes"), image.get("path")
+    elif isinstance(image, str):
+        image, path = None, image
     if image is None and isinstance(path, str) and path.startswith(inside) and ".." not in path.split("/"):
         from huggingface_hub import HfFileSystem
 
-        with HfFileSystem().open(path, "rb") as file:
+        with HfFileSystem(endpoint=endpoint()).open(path, "rb") as file:
             image = file.read(MAX_IMAGE_BYTES + 1)
     if image is None and path is not None:
         raise DataError("the image is a path outside of the data set's files")
@@ -200,15 +201,13 @@ def _bytes_of(image: Any, inside: str) -> bytes:
 
 @contextmanager
 def _plain_errors(wanted: HubSet) -> Iterator[None]:
-    """Turns what the Hub's client and `datasets` raise into one sentence, and lets them draw no bars."""
-    import datasets
+    """Turns what the Hub's client and `datasets` raise into one sentence, and lets them write nothing."""
     from huggingface_hub import errors as hub
 
-    had_bars = datasets.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
     called = wanted.name if wanted.revision is None else f"{wanted.name}@{wanted.revision}"
     try:
-        yield
+        with _quiet():
+            yield
     except ClipsanError:
         raise
     except hub.OfflineModeIsEnabled as error:
@@ -229,6 +228,20 @@ def _plain_errors(wanted: HubSet) -> Iterator[None]:
     except Exception as error:  # datasets raises whatever the file's reader raises
         reason = printable((str(error) or type(error).__name__).splitlines()[0], limit=200)
         raise DataError(f"The data set {called}, split {wanted.split}, cannot be read: {reason}.") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the Hub's client and `datasets` from drawing bars and writing their logs to stderr."""
+    import datasets
+
+    had_bars, level = datasets.is_progress_bar_enabled(), datasets.logging.get_verbosity()
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    try:
+        with silence(True):
+            yield
     finally:
+        datasets.logging.set_verbosity(level)
         if had_bars:
             datasets.enable_progress_bars()
