@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-MEMORY = 3 << 30  # bytes of address space
-MAX_GROUP_BYTES = 1 << 30  # of a row group's image and caption columns, uncompressed
+MEMORY = 5 << 29  # bytes of address space
+MAX_GROUP_BYTES = 1 << 29  # of a row group's image and caption columns, uncompressed
 MAX_GROUP_ROWS = 1 << 20
 MAX_CAPTION_BYTES = 64 << 10
 AT_ONCE = 500  # rows
