@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-MEMORY = 5 << 29  # bytes of address space
+MEMORY = 5 << 29  # bytes of address space, at most
+SLACK = 3 << 28  # of it, beyond what a row group claims to need
 MAX_GROUP_BYTES = 1 << 29  # of a row group's image and caption columns, uncompressed
 MAX_GROUP_ROWS = 1 << 20
 MAX_CAPTION_BYTES = 64 << 10
@@ -52,6 +53,17 @@ def _bound_memory() -> None:
         return
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _bound_to_claims(claimed: int) -> None:
+    """Lowers the limit to what a row group of `claimed` bytes can need, where memory in use can be told."""
+    pages = Path("/proc/self/statm")
+    if not pages.is_file():
+        return
+    import resource
+
+    used = int(pages.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (min(MEMORY, used + SLACK + 4 * claimed), MEMORY))
 
 
 def _say(answer: Answer) -> None:
@@ -101,9 +113,7 @@ def _rows(file: Any, image: str, caption: str, first: int) -> Iterator[Answer]:
     for group in range(first, file.metadata.num_row_groups):
         yield {"group": group, "rows": []}  # so that it is known which one was tried, should it be the last
         try:
-            _check_claims(
-                file.metadata.row_group(group), {leaf.partition(".")[0] for leaf in (image, caption)}
-            )
+            _bound_to_claims(_claimed(file.metadata.row_group(group), {image, caption}))
             table = file.read_row_group(group, columns=leaves, use_threads=False)
             for start in range(0, table.num_rows, AT_ONCE):
                 yield {"group": group, "rows": _piece(table.slice(start, AT_ONCE), image, caption)}
@@ -112,7 +122,8 @@ def _rows(file: Any, image: str, caption: str, first: int) -> Iterator[Answer]:
             yield {"group": group, "error": _first_line(error)}
 
 
-def _check_claims(metadata: Any, columns: set[str]) -> None:
+def _claimed(metadata: Any, columns: set[str]) -> int:
+    """Bytes that the columns of a row group claim to have, uncompressed; ValueError where it is too much."""
     parts = [metadata.column(number) for number in range(metadata.num_columns)]
     claimed = sum(p.total_uncompressed_size for p in parts if p.path_in_schema.split(".")[0] in columns)
     if claimed > MAX_GROUP_BYTES:
@@ -120,6 +131,7 @@ def _check_claims(metadata: Any, columns: set[str]) -> None:
         raise ValueError(f"it holds {claimed >> 20} MiB and may hold {limit}; write smaller row groups")
     if metadata.num_rows > MAX_GROUP_ROWS:
         raise ValueError(f"it has {metadata.num_rows} rows and may have {MAX_GROUP_ROWS}")
+    return max(0, int(claimed))
 
 
 def _piece(table: Any, image: str, caption: str) -> list[list[Any]]:
