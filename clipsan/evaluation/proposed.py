@@ -20,7 +20,7 @@ def propose_captions(
     templates: Sequence[str],
     on_batch: Callable[[int], None] = lambda done: None,
 ) -> PairSet:
-    """`pairs` with a caption for each image that has none and can be decoded.
+    """`pairs` with a caption for each image that had none; those that cannot be decoded are skipped.
 
     The class is the zero-shot answer over all templates (CLIP, section 3.1.4). The template around its name
     is picked by the image's content, so equal images get equal captions in every run and form.
@@ -45,4 +45,8 @@ def propose_captions(
     for index, label in zip(seen.indices, seen.ranked[:, 0].tolist(), strict=True):
         template = templates[int.from_bytes(bare.content(index)[:4], "big") % len(templates)]
         proposed[missing[index]] = fill(template, classnames[label])
-    return pairs.with_captions(proposed)
+    broken = set(missing) - set(proposed)
+    good = [index for index in range(len(pairs)) if index not in broken]
+    done = pairs.with_captions(proposed).subset(good)
+    done.skipped = [*pairs.skipped, *reader.skipped.values()]
+    return done

@@ -164,11 +164,12 @@ def clean(
     families = families_of(format, suspect)
     suspect.dtypes = stored_as(suspect, dtype)
     check_output(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect, families))
-    reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size)
     labelled = open_labelled(eval, classes) if eval is not None else None
-    training_pairs, warnings = captioned(
-        training_pairs, suspect, classes, labelled, where, micro_batch, watcher
-    )
+    warnings: tuple[str, ...] = ()
+    if captionless:
+        pairs, warnings = captioned(pairs, suspect, classes, labelled, where, micro_batch, watcher)
+        training_pairs = pairs
+    reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size)
     suspect = settle(suspect, training_pairs.captions, reader, where)
     for line in suspect.provenance.evidence:
         watcher.note(line)

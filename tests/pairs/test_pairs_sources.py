@@ -125,7 +125,9 @@ def test_images_without_captions_are_taken_only_when_asked_for(tmp_path):
     (tmp_path / "pictures" / "more").mkdir(parents=True)
     for name in ("b.png", "a.jpg", "more/c.webp", ".hidden.png"):
         (tmp_path / "pictures" / name).write_bytes(PICTURE)
-    with pytest.raises(DataError, match=r"holds images without captions: .*--captions-from suspect --classes"):
+    with pytest.raises(
+        DataError, match=r"holds images without captions: .*--captions-from suspect --classes"
+    ):
         open_pairs(tmp_path / "pictures")
     with_captions = tar(tmp_path / "t.tar", "given")
     pairs = open_pairs([with_captions, tmp_path / "pictures"], Reading(captionless=True))
