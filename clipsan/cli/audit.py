@@ -21,14 +21,18 @@ def audit(
     target: options.Target = None,
     eval: options.Eval = None,
     data: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--data",
             metavar="PAIRS",
-            help="Pairs to measure on where there is no labelled set.",
+            help="Pairs to measure on where there is no labelled set. Repeatable.",
             rich_help_panel=options.MEASURE,
         ),
     ] = None,
+    image_column: options.ImageColumn = None,
+    caption_column: options.CaptionColumn = None,
+    separator: options.Separator = None,
+    max_pairs: options.MaxPairs = None,
     classes: options.Classes = None,
     max_asr: options.MaxAsr = 10.0,
     max_drop: options.MaxDrop = 5.0,
@@ -64,8 +68,10 @@ def audit(
     from clipsan.runs.audit import audit as run
 
     result = run(
-        model, trigger=trigger or (), target=target, eval=eval, data=data, classes=classes, max_asr=max_asr,
-        max_drop=max_drop, batch_size=batch_size, out=out, arch=arch, activation=activation,
-        text_from=text_from, seed=seed, device=device, overwrite=overwrite, watcher=output.watcher(),
+        model, trigger=trigger or (), target=target, eval=eval, data=data or None,
+        image_column=image_column, caption_column=caption_column, separator=separator, max_pairs=max_pairs,
+        classes=classes, max_asr=max_asr, max_drop=max_drop, batch_size=batch_size, out=out, arch=arch,
+        activation=activation, text_from=text_from, seed=seed, device=device, overwrite=overwrite,
+        watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder)

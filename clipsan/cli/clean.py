@@ -15,9 +15,34 @@ _TRAIN = options.TRAIN
 def clean(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A checkpoint file, folder or hub name.")],
     data: Annotated[
-        str, typer.Option("--data", metavar="PAIRS", help="Image-caption pairs to fine-tune on.")
+        list[str],
+        typer.Option("--data", metavar="PAIRS", help="Image-caption pairs to fine-tune on. Repeatable."),
     ],
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="The folder to write.")] = "cleaned",
+    weight: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--weight",
+            metavar="W",
+            help="Share of each --data in the stream, one for each in their order. (default: each pair "
+            "once an epoch)",
+            show_default=False,
+            rich_help_panel=options.PAIRS,
+        ),
+    ] = None,
+    image_column: options.ImageColumn = None,
+    caption_column: options.CaptionColumn = None,
+    separator: options.Separator = None,
+    max_pairs: options.MaxPairs = None,
+    captions_from: Annotated[
+        str | None,
+        typer.Option(
+            "--captions-from",
+            metavar="suspect",
+            help="Take images without captions; the suspect proposes them over --classes, at a risk.",
+            rich_help_panel=options.PAIRS,
+        ),
+    ] = None,
     eval: options.Eval = None,
     classes: options.Classes = None,
     trigger: options.Trigger = None,
@@ -144,14 +169,18 @@ def clean(
       clipsan clean model.safetensors --data synth/
 
       clipsan clean hf-hub:org/name --data pairs/ --eval imagenet/ --trigger stripes --target banana
+
+      clipsan clean model.safetensors --data 'cc3m/{00000..00331}.tar' --data synth/ --weight 3 --weight 1
     """
     output = Output(json=json, quiet=quiet, verbose=verbose)
     from clipsan.runs.clean import clean as run
 
     result = run(
-        model, data, out=out, eval=eval, classes=classes, trigger=trigger or (), target=target,
-        max_asr=max_asr, max_drop=max_drop, held_out=held_out, method=method, tau=tau, lr_start=lr_start,
-        lr=lr, epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
+        model, data if len(data) > 1 else data[0], weight=weight or (), image_column=image_column,
+        caption_column=caption_column, separator=separator, max_pairs=max_pairs,
+        captions_from=captions_from, out=out, eval=eval, classes=classes, trigger=trigger or (),
+        target=target, max_asr=max_asr, max_drop=max_drop, held_out=held_out, method=method, tau=tau,
+        lr_start=lr_start, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
         batch_norm=batch_norm, precision=precision,
         augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],
         arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,

@@ -9,6 +9,7 @@ import typer
 MEASURE = "Measuring"
 TRAIN = "Training"
 OUTPUT = "Output"
+PAIRS = "Pairs"
 CHECKPOINT = "Checkpoint"
 
 Eval = Annotated[
@@ -69,6 +70,40 @@ HeldOut = Annotated[
         metavar="SHARE",
         help="Share of the pairs kept to measure on: 0.1 without --eval, else 0.",
         rich_help_panel=MEASURE,
+    ),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--image-column",
+        metavar="NAME",
+        help="Column of the image in a table, parquet file or Hub set; found by its name without it.",
+        rich_help_panel=PAIRS,
+    ),
+]
+CaptionColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--caption-column", metavar="NAME", help="Column of the caption, likewise.", rich_help_panel=PAIRS
+    ),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        "--separator",
+        metavar="comma|tab|semicolon|pipe",
+        help="Between the columns of a table; found in its header without it.",
+        rich_help_panel=PAIRS,
+    ),
+]
+MaxPairs = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pairs",
+        metavar="N",
+        help="Take at most N pairs of each source, drawn by --seed. (default: all)",
+        show_default=False,
+        rich_help_panel=PAIRS,
     ),
 ]
 Arch = Annotated[

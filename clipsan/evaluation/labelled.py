@@ -18,8 +18,9 @@ from clipsan.errors import DataError
 from clipsan.pairs.captions import caption_from_bytes, printable, storable
 from clipsan.pairs.img2dataset import IMAGE_ENDINGS
 from clipsan.pairs.pairset import FileImages, ImageList, Skipped, text_digest
+from clipsan.pairs.stores import read_part
 from clipsan.pairs.table_rows import file_size
-from clipsan.pairs.tars import TarImages, member, read_part, scan, tar_files
+from clipsan.pairs.tars import TarImages, member, scan, tar_files
 from clipsan.pairs.webdataset import image_part
 
 DEFAULT_TEMPLATES = tuple(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clipsan.errors import DataError
 from clipsan.pairs.captions import MAX_BYTES, caption_from_bytes
 from clipsan.pairs.pairset import FileImages, ImageStore, Index
+from clipsan.pairs.reading import Reading
 from clipsan.pairs.table_rows import file_size
 
 LABEL = "a folder of NAME.jpg beside NAME.txt (img2dataset)"
@@ -16,20 +17,16 @@ IMAGE_ENDINGS = ("jpg", "jpeg", "png", "webp")
 
 
 def recognise(path: Path) -> bool:
-    """A folder with any image or .txt file, here or one folder down."""
-    return path.is_dir() and any(
-        entry.is_file() and _ending(entry.name) in (*IMAGE_ENDINGS, "txt")
-        for folder in _folders(path)
-        for entry in folder.iterdir()
-    )
+    """A folder with an image and a .txt file, here or one folder down."""
+    return path.is_dir() and has_any(path, IMAGE_ENDINGS) and has_any(path, ("txt",))
 
 
-def read(path: Path) -> tuple[Index, ImageStore]:
+def read(paths: Sequence[Path], reading: Reading) -> tuple[Index, ImageStore]:
     """Indexes the pairs, sorted by path without ending, and reads every caption."""
     index, images = Index(), FileImages()
-    for folder in _folders(path):
+    for root, folder in ((path, folder) for path in paths for folder in folders_of(path)):
         for stem, endings in sorted(_by_stem(folder).items()):
-            name = (folder / stem).relative_to(path).as_posix()
+            name = (folder / stem).relative_to(root).as_posix()
             pictures = [folder / endings[ending] for ending in IMAGE_ENDINGS if ending in endings]
             for extra in pictures[1:]:
                 index.skip(name, f"{extra.name} is a second image of this name")
@@ -61,7 +58,16 @@ def _caption(folder: Path, stem: str, file_name: str | None) -> str:
         raise DataError(f"its caption cannot be read ({error.strerror})") from error
 
 
-def _folders(path: Path) -> Iterator[Path]:
+def has_any(path: Path, endings: Sequence[str]) -> bool:
+    """Whether a folder holds a file with one of these endings, directly or one folder down."""
+    return any(
+        ending_of(entry.name) in endings and entry.is_file()
+        for folder in folders_of(path)
+        for entry in folder.iterdir()
+    )
+
+
+def folders_of(path: Path) -> Iterator[Path]:
     """The folder and then its shard folders, sorted."""
     yield path
     yield from sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
@@ -72,11 +78,12 @@ def _by_stem(folder: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
-            ending = _ending(entry.name)
+            ending = ending_of(entry.name)
             if ending in (*IMAGE_ENDINGS, "txt") and not entry.name.startswith(".") and entry.is_file():
                 found.setdefault(entry.name[: -len(ending) - 1], {})[ending] = entry.name
     return found
 
 
-def _ending(name: str) -> str:
+def ending_of(name: str) -> str:
+    """What follows the last dot, in lower case."""
     return name.rpartition(".")[2].lower() if "." in name else ""

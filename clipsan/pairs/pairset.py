@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
-from clipsan.errors import DataError, UsageError
+from clipsan.errors import DataError
 from clipsan.pairs.captions import printable, storable
+from clipsan.pairs.stores import MAX_IMAGE_BYTES, FileImages, ImageStore, JoinedImages
 
-MAX_IMAGE_BYTES = 128 << 20
-"""A larger file is no picture one trains on, and reading it would only use up memory."""
+__all__ = ["MAX_IMAGE_BYTES", "FileImages", "ImageList", "ImageSource", "ImageStore", "Index", "PairSet"]
+
+UNCAPTIONED = ""
+"""Stands in `PairSet.captions` for an image whose caption is still to be proposed."""
+
+TAIL = 4096
 
 
 @dataclass(frozen=True)
@@ -43,33 +47,6 @@ class ImageSource(Protocol):
     def read(self, index: int) -> bytes: ...
 
 
-class ImageStore(Protocol):
-    """Where encoded images lie, by place (0, 1, 2, ... in the order they were added)."""
-
-    def size(self, place: int) -> int: ...
-
-    def read(self, place: int) -> bytes: ...
-
-
-class FileImages:
-    """Images that are files of their own."""
-
-    def __init__(self) -> None:
-        self._paths: list[str] = []
-        self._sizes = array("q")
-
-    def add(self, path: Path, size: int) -> None:
-        self._paths.append(str(path))
-        self._sizes.append(size)
-
-    def size(self, place: int) -> int:
-        return self._sizes[place]
-
-    def read(self, place: int) -> bytes:
-        with Path(self._paths[place]).open("rb") as file:
-            return file.read(MAX_IMAGE_BYTES)
-
-
 @dataclass
 class ImageList:
     """Named images of a store; `read(i)` gives the encoded bytes of image i."""
@@ -89,11 +66,21 @@ class ImageList:
 
 @dataclass
 class Index:
-    """What a form found in its source, while it is being read."""
+    """What a form found in its source, while it is being read.
+
+    Attributes:
+        names: n names.
+        captions: n captions.
+        skipped: what was left out.
+        revision: the commit that a set of the Hub was read at.
+        window: images can only be read fast near each other: this many at once. None: in any order.
+    """
 
     names: list[str] = field(default_factory=list)
     captions: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    revision: str | None = None
+    window: int | None = None
 
     def add(self, name: str, caption: str) -> None:
         self.names.append(storable(name))
@@ -103,30 +90,56 @@ class Index:
         self.skipped.append(Skipped(name, reason))
 
 
+@dataclass(frozen=True)
+class Origin:
+    """One source of a set.
+
+    Attributes:
+        source: as the user typed it.
+        form: what it was read as.
+        revision: the commit, of a set of the Hub.
+        captions: `given` by the source, or `proposed` for images without any.
+        weight: its share of the stream against the other sources' weights; None: each pair once an epoch.
+        window: see `Index`.
+    """
+
+    source: str
+    form: str
+    revision: str | None = None
+    captions: Literal["given", "proposed"] = "given"
+    weight: float | None = None
+    window: int | None = None
+
+
 class PairSet:
     """Image-caption pairs, read by index; pairs of one image share a name.
 
     Attributes:
-        source: what the user typed.
+        source: what the user typed; several sources with commas.
         captions: n captions, whitespace normalised, at most 4096 characters each.
-        names: n stable keys: the image's path as its source writes it, or `shard.tar/key`.
+        names: n names: the image's path as its source writes it, or `shard.tar/key`.
         skipped: what was left out while indexing. A subset has none: they belong to the whole.
+        origins: the sources.
+        origin_of: n numbers, each an index of `origins`.
     """
 
     def __init__(
         self,
         *,
-        source: str,
         images: ImageStore,
         names: list[str],
         captions: list[str],
         skipped: list[Skipped],
+        origins: Sequence[Origin],
+        origin_of: Sequence[int] | None = None,
         places: Sequence[int] | None = None,
     ) -> None:
-        self.source = source
+        self.source = ", ".join(origin.source for origin in origins)
         self.names = names
         self.captions = captions
         self.skipped = skipped
+        self.origins = tuple(origins)
+        self.origin_of = array("H", bytes(2 * len(names)) if origin_of is None else origin_of)
         self._images = images
         self._places = array("q", range(len(names)) if places is None else places)
 
@@ -136,6 +149,18 @@ class PairSet:
     def read(self, index: int) -> bytes:
         """The encoded image of pair `index`; DataError where it can no longer be read."""
         return _read(self._images, self._places[index])
+
+    def content(self, index: int) -> bytes:
+        """32 bytes that are equal for equal images, whatever they are called and wherever they lie.
+
+        Made of the encoded size and the last 4 KiB. Images that cannot be read have the bytes of their name.
+        """
+        place = self._places[index]
+        try:
+            tail = self._images.tail(place, TAIL)
+        except (OSError, DataError):
+            return hashlib.sha256(self.names[index].encode()).digest()
+        return hashlib.sha256(b"%d:%b" % (self._images.size(place), tail)).digest()
 
     def digest(self) -> str:
         """SHA-256 over names, captions and encoded sizes in order: equal data, equal digest, anywhere."""
@@ -147,12 +172,44 @@ class PairSet:
     def subset(self, indices: Sequence[int]) -> PairSet:
         """The pairs at `indices`, in that order."""
         return PairSet(
-            source=self.source,
             images=self._images,
             names=[self.names[i] for i in indices],
             captions=[self.captions[i] for i in indices],
             skipped=[],
+            origins=self.origins,
+            origin_of=[self.origin_of[i] for i in indices],
             places=[self._places[i] for i in indices],
+        )
+
+    def uncaptioned(self) -> list[int]:
+        """The indices of images whose caption is still to be proposed."""
+        return [index for index, caption in enumerate(self.captions) if caption == UNCAPTIONED]
+
+    def with_captions(self, proposed: Mapping[int, str]) -> PairSet:
+        """The same pairs with these captions at these indices; their sources are marked as `proposed`."""
+        captions = list(self.captions)
+        for index, caption in proposed.items():
+            captions[index] = caption
+        touched = {self.origin_of[index] for index in proposed}
+        origins = [
+            replace(origin, captions="proposed") if number in touched else origin
+            for number, origin in enumerate(self.origins)
+        ]
+        return PairSet(
+            images=self._images, names=self.names, captions=captions, skipped=self.skipped, origins=origins,
+            origin_of=self.origin_of, places=self._places,
+        )  # fmt: skip
+
+    @classmethod
+    def joined(cls, sets: Sequence[PairSet], origins: Sequence[Origin]) -> PairSet:
+        """One set after the other; `origins[i]` is what set i, of one source, is to be called."""
+        return cls(
+            images=JoinedImages([(pairs._images, pairs._places) for pairs in sets]),
+            names=[name for pairs in sets for name in pairs.names],
+            captions=[caption for pairs in sets for caption in pairs.captions],
+            skipped=[skipped for pairs in sets for skipped in pairs.skipped],
+            origins=origins,
+            origin_of=[number for number, pairs in enumerate(sets) for _ in range(len(pairs))],
         )
 
 
@@ -171,31 +228,3 @@ def text_digest(parts: Iterable[str]) -> str:
         digest.update(b"%d:" % len(data))
         digest.update(data)
     return digest.hexdigest()
-
-
-def split(pairs: PairSet, held_out: float, seed: int) -> tuple[PairSet, PairSet]:
-    """Parts `pairs` into (train, held-out).
-
-    A pair's side follows from (seed, name) alone, so it stays the same when the source is read again,
-    reordered or extended, and captions of one image stay together. Each side gets at least one pair
-    when 0 < held_out and there are two pairs or more.
-
-    Args:
-        held_out: share of the names to hold out, 0 <= held_out < 1.
-    """
-    if not 0 <= held_out < 1:
-        raise UsageError(f"The held-out share must be at least 0 and below 1, and it is {held_out}.")
-    shares = [_share(seed, name) for name in pairs.names]
-    apart = {i for i, share in enumerate(shares) if share < held_out}
-    if held_out > 0 and len(pairs) >= 2:
-        by_share = sorted(range(len(pairs)), key=lambda i: (shares[i], pairs.names[i], i))
-        apart.add(by_share[0])
-        apart.discard(by_share[-1])
-    train = [i for i in range(len(pairs)) if i not in apart]
-    return pairs.subset(train), pairs.subset(sorted(apart))
-
-
-def _share(seed: int, name: str) -> float:
-    """A number in [0, 1) that looks uniform over names and is fixed by (seed, name)."""
-    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48

@@ -2,55 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipsan.errors import DataError
-from clipsan.pairs import caption_table, img2dataset, metadata_folder, webdataset
-from clipsan.pairs.pairset import ImageStore, Index, PairSet
+import numpy as np
+
+from clipsan.errors import DataError, UsageError
+from clipsan.pairs import (
+    caption_table,
+    hub_dataset,
+    image_folder,
+    img2dataset,
+    metadata_folder,
+    parquet,
+    webdataset,
+)
+from clipsan.pairs.expand import expand
+from clipsan.pairs.pairset import ImageStore, Index, Origin, PairSet
+from clipsan.pairs.reading import DEFAULT_READING, Reading
 
 
 @dataclass(frozen=True)
 class Form:
-    """One form: how it is called, how it is recognised, how it is read."""
+    """One form: how it is called, how a path of it is recognised, how several paths of it are read."""
 
     label: str
     recognise: Callable[[Path], bool]
-    read: Callable[[Path], tuple[Index, ImageStore]]
+    read: Callable[[Sequence[Path], Reading], tuple[Index, ImageStore]]
 
 
 FORMS = (  # the first that recognises a source reads it
+    Form(hub_dataset.LABEL, hub_dataset.recognise, hub_dataset.read),
     Form(metadata_folder.LABEL, metadata_folder.recognise, metadata_folder.read),
     Form(caption_table.LABEL, caption_table.recognise, caption_table.read),
     Form(webdataset.LABEL, webdataset.recognise, webdataset.read),
     Form(img2dataset.LABEL, img2dataset.recognise, img2dataset.read),
+    Form(parquet.LABEL, parquet.recognise, parquet.read),
+    Form(image_folder.LABEL, image_folder.recognise, image_folder.read),
 )
 
+Sources = str | Path | Sequence[str | Path]
 
-def open_pairs(source: str | Path) -> PairSet:
-    """Recognises the form of `source` and indexes its pairs; no image is decoded.
+
+def open_pairs(data: Sources, reading: Reading = DEFAULT_READING, weights: Sequence[float] = ()) -> PairSet:
+    """Recognises the form of each source and indexes its pairs; no image is decoded.
+
+    The order of the pairs is that of the source: rows of a table, members of a tar, shards as the pattern
+    names them; files of a folder by name. So equal images and captions in equal order are the same set in
+    every form, and then give the same stream and the same split.
+
+    Args:
+        data: a path, a path with `{00000..00012}` or `*`, or `hf-dataset:ORG/NAME`; or several.
+        reading: where a source does not say itself how it is to be read.
+        weights: one for each source, above 0; see `order.order_of` for what an epoch is then. None: every
+            pair of every source once an epoch.
 
     Raises:
-        DataError: there is nothing at `source`, its form is not understood, or no pair of it is usable.
+        DataError: there is nothing at a source, its form is not understood, or no pair of it is usable.
+        UsageError: weights that do not fit the sources.
     """
-    path = Path(source)
+    sources = [data] if isinstance(data, str | Path) else list(data)
+    if not sources:
+        raise UsageError("there are no pairs: give --data at least one source")
+    if weights and (len(weights) != len(sources) or not all(0 < w < math.inf for w in weights)):
+        shown = ", ".join(f"{weight:g}" for weight in weights)
+        raise UsageError(
+            f"--weight is {shown} for {len(sources)} --data: give as many as sources, each a number above 0"
+        )
+    opened = [_open(source, reading) for source in sources]
+    if len(opened) == 1:
+        return opened[0]
+    chosen: Sequence[float | None] = weights or [None] * len(opened)
+    origins = [replace(p.origins[0], weight=weight) for p, weight in zip(opened, chosen, strict=True)]
+    return PairSet.joined(opened, origins)
+
+
+def _open(source: str | Path, reading: Reading) -> PairSet:
     try:
-        form = next((form for form in FORMS if form.recognise(path)), None)
-        if form is None:
-            raise DataError(f"{_what_is_there(path)}; understood are: {_labels()}.")
-        index, images = form.read(path)
+        paths = [Path(source)] if hub_dataset.recognise(Path(source)) else expand(source)
+        form = _form_of(paths)
+        index, images = form.read(paths, reading)
     except OSError as error:
         raise DataError(f"The pairs at {source} cannot be read: {error.strerror or error}.") from error
     if not index.names:
         raise DataError(_nothing_usable(source, form, index))
-    return PairSet(
-        source=str(source),
+    pairs = PairSet(
         images=images,
         names=index.names,
         captions=index.captions,
         skipped=index.skipped,
+        origins=[Origin(str(source), form.label, index.revision, window=index.window)],
     )
+    return _drawn(pairs, reading)
+
+
+def _form_of(paths: Sequence[Path]) -> Form:
+    """The form that recognises the first path, and must recognise the others."""
+    first = _recognised(paths[0])
+    for path in paths[1:]:
+        form = _recognised(path)
+        if form is not first:
+            raise DataError(
+                f"{paths[0]} is {first.label} and {path} is {form.label}; give each form a --data of its own."
+            )
+    return first
+
+
+def _recognised(path: Path) -> Form:
+    form = next((form for form in FORMS if form.recognise(path)), None)
+    if form is None:
+        raise DataError(f"{_what_is_there(path)}; understood are: {_labels()}.")
+    return form
+
+
+def _drawn(pairs: PairSet, reading: Reading) -> PairSet:
+    """At most `reading.max_pairs` of a set, drawn by the seed and in the order they had."""
+    if reading.max_pairs is None or len(pairs) <= reading.max_pairs:
+        return pairs
+    random = np.random.RandomState([reading.seed & 0xFFFFFFFF, reading.seed >> 32 & 0xFFFFFFFF])
+    drawn = pairs.subset(sorted(random.permutation(len(pairs))[: reading.max_pairs].tolist()))
+    drawn.skipped = pairs.skipped
+    return drawn
 
 
 def _labels() -> str:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import csv
 import json
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from clipsan.errors import DataError
-from clipsan.pairs.captions import caption_from_text, is_utf8, printable
-from clipsan.pairs.pairset import MAX_IMAGE_BYTES, FileImages, Index
+from clipsan.pairs.captions import caption_from_text, is_utf8
+from clipsan.pairs.columns import choose, none_fits
+from clipsan.pairs.pairset import UNCAPTIONED, Index
+from clipsan.pairs.reading import Reading
+from clipsan.pairs.stores import MAX_IMAGE_BYTES, FileImages
 
 MAX_FIELD = 16 << 20
 """Characters in one field of a CSV table: far above any caption, and it bounds an unclosed quote."""
@@ -26,16 +29,17 @@ MAX_RECORD_LINES = 100
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: what it says, or why it says nothing (`fault`)."""
+    """One row of a table: what it says, or why it says nothing (`fault`); caption None: no such column."""
 
     line: int
     image: str = ""
-    caption: str = ""
+    caption: str | None = ""
     fault: str | None = None
 
 
-def jsonl_rows(table: Path, image_key: str, caption_key: str) -> Iterator[Row]:
-    """Rows of a JSON lines file; blank lines are passed over."""
+def jsonl_rows(table: Path, reading: Reading) -> Iterator[Row]:
+    """Rows of a JSON lines file with `file_name` and `text`, or as asked; blank lines are passed over."""
+    image_key, caption_key = reading.image_column or "file_name", reading.caption_column or "text"
     with table.open("rb") as file:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix(b"\xef\xbb\xbf").strip()
@@ -58,24 +62,36 @@ def _json_row(number: int, text: bytes, image_key: str, caption_key: str) -> Row
     return Row(number, values[0], values[1])
 
 
-def csv_rows(table: Path, columns: Sequence[tuple[str, str]]) -> Iterator[Row]:
-    """Rows of a comma or tab separated file whose header has one of the pairs of `columns`.
+def csv_rows(table: Path, reading: Reading) -> Iterator[Row]:
+    """Rows of a table whose first line names its columns; separator and columns are found in that line.
 
     Bytes that are not UTF-8 become surrogates, which cost only the rows they are in.
     """
     with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file, _long_fields():
         header_line = file.readline(MAX_FIELD)
-        delimiter = "\t" if "\t" in header_line else ","
-        _, header = next(_parsed(iter([header_line]), delimiter), (1, None))
-        header = header or []
-        image_at, caption_at = _positions(table, header, columns)
+        delimiter, width, image_at, caption_at = _layout(table, header_line, reading)
         for line, values in _parsed(file, delimiter):
             if values is None:
                 yield Row(line + 1, fault="the row cannot be read as CSV, perhaps for an unclosed quote")
-            elif values and len(values) != len(header):
-                yield Row(line + 1, fault=f"the row has {len(values)} values for {len(header)} columns")
+            elif values and len(values) != width:
+                yield Row(line + 1, fault=f"the row has {len(values)} values for {width} columns")
             elif values:
-                yield Row(line + 1, values[image_at], values[caption_at])
+                caption = values[caption_at] if caption_at is not None else None
+                yield Row(line + 1, values[image_at], caption)
+
+
+def _layout(table: Path, header_line: str, reading: Reading) -> tuple[str, int, int, int | None]:
+    """(separator, number of columns, where the image is, where the caption is) by a table's first line."""
+    widest: list[str] = []
+    for delimiter in reading.separators:
+        _, header = next(_parsed(iter([header_line]), delimiter), (1, None))
+        names = [name.strip() for name in header or []]
+        chosen = choose(names, reading)
+        if chosen is not None:
+            caption_at = names.index(chosen[1]) if chosen[1] else None
+            return delimiter, len(names), names.index(chosen[0]), caption_at
+        widest = max(widest, names, key=len)
+    raise none_fits(f"The first line of the table {table}", widest, reading)
 
 
 def _parsed(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
@@ -93,18 +109,6 @@ def _parsed(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[st
         yield line, values if reader.line_num - line < MAX_RECORD_LINES else None
 
 
-def _positions(table: Path, header: list[str], columns: Sequence[tuple[str, str]]) -> tuple[int, int]:
-    names = [name.strip() for name in header]
-    for image, caption in columns:
-        if image in names and caption in names:
-            return names.index(image), names.index(caption)
-    wanted = " or ".join(f"{image},{caption}" for image, caption in columns)
-    found = printable(",".join(names)) or "nothing"
-    raise DataError(
-        f"The table {table} must start with a line of column names, {wanted}, and it has {found}."
-    )
-
-
 @contextmanager
 def _long_fields() -> Iterator[None]:
     """Lifts csv's limit of 128 KiB a field, which is the interpreter's, while a table is read."""
@@ -115,31 +119,32 @@ def _long_fields() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def index_rows(table: Path, rows: Iterable[Row], *, absolute: bool) -> tuple[Index, FileImages]:
+def index_rows(table: Path, rows: Iterable[Row], index: Index, images: FileImages, *, absolute: bool) -> None:
     """Indexes the rows whose image is there and whose caption is usable.
 
     Args:
         table: paths in it are relative to its folder.
-        absolute: whether it may name absolute paths.
+        rows: of the table.
+        index: gets the pairs and what was skipped.
+        images: get the image files.
+        absolute: whether the table may name absolute paths.
     """
-    index, images = Index(), FileImages()
     for row in rows:
         name = f"{table.name}:{row.line}"
         if row.fault is not None:
             index.skip(name, row.fault)
             continue
         try:
-            path, size = _locate(table.parent, row.image, absolute=absolute)
-            caption = caption_from_text(row.caption)
+            path, size = locate(table.parent, row.image, absolute=absolute)
+            caption = caption_from_text(row.caption) if row.caption is not None else UNCAPTIONED
         except DataError as error:
             index.skip(f"{name} ({row.image})", str(error))
             continue
         images.add(path, size)
         index.add(row.image, caption)
-    return index, images
 
 
-def _locate(folder: Path, written: str, *, absolute: bool) -> tuple[Path, int]:
+def locate(folder: Path, written: str, *, absolute: bool) -> tuple[Path, int]:
     """The image file that a table names, and its size in bytes; DataError with the reason if unusable."""
     if not is_utf8(written):
         raise DataError("the image's path is not UTF-8")

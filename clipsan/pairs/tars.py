@@ -15,6 +15,7 @@ from pathlib import Path
 from clipsan.errors import DataError
 from clipsan.pairs.captions import printable
 from clipsan.pairs.pairset import Skipped
+from clipsan.pairs.stores import read_part
 
 BLOCK = 512
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
@@ -50,14 +51,12 @@ class TarImages:
         return self._sizes[place]
 
     def read(self, place: int) -> bytes:
-        return read_part(Path(self._tars[self._shards[place]]), self._offsets[place], self._sizes[place])
+        return read_part(self._tars[self._shards[place]], self._offsets[place], self._sizes[place])
 
-
-def read_part(path: Path, offset: int, size: int) -> bytes:
-    """`size` bytes of a file from `offset`. Opened each time, so any thread may call it."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(size)
+    def tail(self, place: int, length: int) -> bytes:
+        size = self._sizes[place]
+        start = self._offsets[place] + max(0, size - length)
+        return read_part(self._tars[self._shards[place]], start, min(size, length))
 
 
 def tar_files(folder: Path) -> list[Path]:

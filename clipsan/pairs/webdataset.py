@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from clipsan.errors import DataError
 from clipsan.pairs.captions import MAX_BYTES, caption_from_bytes
 from clipsan.pairs.img2dataset import IMAGE_ENDINGS
 from clipsan.pairs.pairset import MAX_IMAGE_BYTES, ImageStore, Index
+from clipsan.pairs.reading import Reading
 from clipsan.pairs.tars import Sample, TarImages, member, scan, tar_files
 
 LABEL = "a .tar file or a folder of .tar files (webdataset, jpg + txt)"
@@ -21,10 +23,10 @@ def recognise(path: Path) -> bool:
     return path.is_file() and (path.suffix in (".tar", ".tgz") or ".tar." in path.name)
 
 
-def read(path: Path) -> tuple[Index, ImageStore]:
+def read(paths: Sequence[Path], reading: Reading) -> tuple[Index, ImageStore]:
     """Indexes the pairs of every tar, and reads every caption."""
     index, images = Index(), TarImages()
-    for tar in tar_files(path) if path.is_dir() else [path]:
+    for tar in (tar for path in paths for tar in (tar_files(path) if path.is_dir() else [path])):
         samples, skipped = scan(tar, _ENDINGS)
         index.skipped.extend(skipped)
         images.open_shard(tar)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from clipsan.report.schema import Data, Evaluation, Model, Report, SkippedItems, Training
+from clipsan.report.schema import Data, Evaluation, Model, Report, SkippedItems, Source, Training
 from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import markdown
@@ -155,12 +155,28 @@ def _data(report: Report) -> Iterator[str]:
 
 
 def _pairs(data: Data) -> Iterator[str]:
-    sources = ", ".join(markdown(source) for source in data.sources)
+    sources = ", ".join(markdown(source.source) for source in data.sources)
     yield (
         f"Pairs: {data.pairs_found} found in {sources}, {data.pairs_train} trained on, "
         f"{data.pairs_held_out} held out, digest {markdown(data.digest)}"
     )
+    for source in data.sources:
+        if _source_facts(source):
+            facts = "; ".join(_source_facts(source))
+            yield f"Source {markdown(source.source)}: {source.pairs} pairs; {markdown(facts, 2000)}"
     yield from _skipped(data.skipped)
+
+
+def _source_facts(source: Source) -> list[str]:
+    """What is not so by default."""
+    facts = []
+    if source.weight is not None:
+        facts.append(f"weight {source.weight:g}")
+    if source.revision is not None:
+        facts.append(f"revision {source.revision}")
+    if source.captions == "proposed":
+        facts.append("captions proposed by the suspect where there were none")
+    return facts
 
 
 def _skipped(skipped: SkippedItems) -> Iterator[str]:

@@ -76,10 +76,22 @@ class SkippedItems(Record):
 
 
 @dataclass(frozen=True)
+class Source(Record):
+    """One source of image-caption pairs."""
+
+    source: str  # as the user typed it
+    form: str
+    pairs: Count  # found in it
+    weight: Annotated[float, Between(0)] | None  # None: each of its pairs once an epoch
+    revision: str | None  # the commit of a Hub set
+    captions: Literal["given", "proposed"]  # proposed: some by the suspect's own zero-shot
+
+
+@dataclass(frozen=True)
 class Data(Record):
     """The image-caption pairs of the training."""
 
-    sources: tuple[str, ...]
+    sources: tuple[Source, ...]
     pairs_found: Count
     pairs_train: Count
     pairs_held_out: Count

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from clipsan.checkpoint import Suspect, output_folder
 from clipsan.evaluation.probe import evaluation_of
+from clipsan.pairs import Reading, Sources
 from clipsan.report import Report, Role, conclude
-from clipsan.runs.describe import model_of, versions, write_reports
+from clipsan.runs.describe import as_json, model_of, versions, write_reports
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
 from clipsan.runs.settle import doubts
 from clipsan.runs.subject import Images, last_models, load_settled
@@ -38,7 +39,11 @@ def audit(
     trigger: Sequence[str] = (),
     target: str | None = None,
     eval: str | Path | None = None,
-    data: str | Path | None = None,
+    data: Sources | None = None,
+    image_column: str | None = None,
+    caption_column: str | None = None,
+    separator: str | None = None,
+    max_pairs: int | None = None,
     classes: str | Path | None = None,
     max_asr: float = 10.0,
     max_drop: float = 5.0,
@@ -62,6 +67,7 @@ def audit(
         eval: labelled images.
         data: pairs to measure on where there are no labelled images: all of them for a MODEL, the
             held-out ones for the last output.
+        image_column, caption_column, separator, max_pairs: how `data` is read, as in `clean`.
         classes: a file with a class name a line.
         max_asr: the verdict fails above this attack success rate, in percent.
         max_drop: the verdict fails above this loss of clean accuracy, in percentage points.
@@ -83,7 +89,8 @@ def audit(
     where = choose_device(device)
     folder = output_folder(Path(out), overwrite=overwrite, needed_bytes=1 << 20) if out else nullcontext()
     with folder as written:
-        images = Images(eval, data, classes)
+        reading = Reading(image_column, caption_column, separator, max_pairs, seed)
+        images = Images(eval, data, classes, reading=reading)
         models: dict[Role, Suspect]
         training = None
         if model is None:
@@ -105,7 +112,8 @@ def audit(
                 settings={
                     "model": None if model is None else str(model),
                     "eval": None if images.eval is None else str(images.eval),
-                    "data": None if images.data is None else str(images.data),
+                    "data": None if images.data is None else as_json(images.data),
+                    **images.reading.to_dict(),
                     "classes": None if images.classes is None else str(images.classes),
                     "held_out": images.held_out, "trigger": list(trigger), "target": target,
                     "batch_size": batch_size, "device": device, "arch": arch, "activation": activation,

@@ -27,9 +27,10 @@ from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.labelled import open_labelled
 from clipsan.evaluation.probe import Measured, evaluation_of
 from clipsan.methods import make_method
-from clipsan.pairs import ImageReader, PairSet, open_pairs, split
+from clipsan.pairs import ImageReader, PairSet, Reading, Sources, open_pairs, repeated, split
 from clipsan.report import Report, Role, conclude
-from clipsan.runs.describe import data_of, model_of, training_of, versions, write_reports
+from clipsan.runs.captions import captioned, may_lack_captions
+from clipsan.runs.describe import as_json, data_of, model_of, training_of, versions, write_reports
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
 from clipsan.runs.settle import doubts, settle
 from clipsan.runs.watch import Watcher
@@ -56,8 +57,14 @@ class Cleaned:
 
 def clean(
     model: str | Path,
-    data: str | Path,
+    data: Sources,
     *,
+    weight: Sequence[float] = (),
+    image_column: str | None = None,
+    caption_column: str | None = None,
+    separator: str | None = None,
+    max_pairs: int | None = None,
+    captions_from: str | None = None,
     out: str | Path = "cleaned",
     eval: str | Path | None = None,
     classes: str | Path | None = None,
@@ -91,7 +98,16 @@ def clean(
 
     Args:
         model: a checkpoint file, folder, or hub name (`org/name`, `hf-hub:org/name`).
-        data: image-caption pairs; see docs/formats.md.
+        data: image-caption pairs, one source or several; see docs/formats.md.
+        weight: a number above 0 for each source. An epoch then still has as many places as there are pairs,
+            and each source fills its share of them, going through its own pairs at its own pace. Without
+            weights every pair of every source comes once an epoch.
+        image_column: of tables, parquet files and Hub sets: the image. None: found by its name.
+        caption_column: the caption, likewise.
+        separator: of tables: `comma`, `tab`, `semicolon`, `pipe` or a character. None: found in the header.
+        max_pairs: at most so many pairs of each source, drawn by `seed`.
+        captions_from: `suspect` takes images without captions as well, and lets the suspect's own zero-shot
+            over `classes` (else those of `eval`) propose them; the report warns of what that risks.
         out: the folder to write; must not exist or be empty unless `overwrite`.
         eval: labelled images to measure clean accuracy and attack success on. Without them a tenth of
             the pairs is held out and accuracy is retrieval among those.
@@ -129,8 +145,11 @@ def clean(
     thresholds = checked_thresholds(max_asr, max_drop)
     make_method(method, tau)
     where = choose_device(device)
-    pairs = open_pairs(data)
-    share = held_out_share(held_out, eval)
+    captionless = may_lack_captions(captions_from, held_out, classes, eval)
+    reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
+    watcher.stage(f"Reading pairs from {_named(data)}")
+    pairs = open_pairs(data, reading, weight)
+    share = 0.0 if captionless else held_out_share(held_out, eval)
     training_pairs, kept = split(pairs, share, seed) if share else (pairs, None)
     settings = TrainSettings(
         method=method, tau=tau, lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
@@ -145,12 +164,16 @@ def clean(
     families = families_of(format, suspect)
     suspect.dtypes = stored_as(suspect, dtype)
     check_output(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect, families))
+    labelled = open_labelled(eval, classes) if eval is not None else None
+    warnings: tuple[str, ...] = ()
+    if captionless:
+        pairs, warnings = captioned(pairs, suspect, classes, labelled, where, micro_batch, watcher)
+        training_pairs = pairs
     reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size)
     suspect = settle(suspect, training_pairs.captions, reader, where)
     for line in suspect.provenance.evidence:
         watcher.note(line)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
-    labelled = open_labelled(eval, classes) if eval is not None else None
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
 
     before = model_of(suspect, "suspect")
@@ -178,7 +201,8 @@ def clean(
             versions=versions(),
             models=(before, after),
             settings={
-                "model": str(model), "data": str(data), "eval": None if eval is None else str(eval),
+                "model": str(model), "data": as_json(data), "weight": list(weight), **reading.to_dict(),
+                "captions_from": captions_from, "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "trigger": list(trigger),
                 "target": target, "held_out": share, "device": device, "arch": arch,
                 "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
@@ -189,7 +213,7 @@ def clean(
             training=training_of(run, settings),
             evaluation=evaluation_of(probe, measured) if probe else None,
             thresholds=thresholds,
-            warnings=doubts(suspect),
+            warnings=(*warnings, *doubts(suspect)),
         )  # fmt: skip
         report = conclude(report)
         write_reports(folder, report)
@@ -224,8 +248,26 @@ def held_out_share(held_out: float | None, labelled: str | Path | None) -> float
     return held_out
 
 
+def _named(data: Sources) -> str:
+    return str(data) if isinstance(data, str | Path) else ", ".join(str(source) for source in data)
+
+
 def _batch_size(asked: int | None, pairs: PairSet) -> int:
-    """As asked; else the published 2048, or the largest power of two up to a quarter of few pairs."""
+    """As asked; else the published 2048, or the largest power of two up to a quarter of few pairs.
+
+    UsageError where a weight would put a pair into a batch twice.
+    """
+    size = _fitting_batch_size(asked, pairs)
+    if (often := repeated(pairs, size)) is not None:
+        source, count, places = often
+        raise UsageError(
+            f"--weight asks for {places} pairs of {source} in each batch of {size}, and there are {count} to "
+            "train on: give it a smaller weight, or choose a smaller --batch-size"
+        )
+    return size
+
+
+def _fitting_batch_size(asked: int | None, pairs: PairSet) -> int:
     if asked is None:
         if len(pairs) < 2:
             raise DataError(f"{pairs.source} leaves {len(pairs)} pairs to train on: at least 2 are needed")

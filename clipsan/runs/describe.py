@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from clipsan import __version__
 from clipsan.checkpoint import Family, Suspect
-from clipsan.pairs import ImageReader, PairSet
+from clipsan.pairs import ImageReader, PairSet, Sources
 from clipsan.report import (
     CurvePoint,
     Data,
@@ -18,6 +19,7 @@ from clipsan.report import (
     Report,
     Role,
     SkippedItems,
+    Source,
     Training,
     to_markdown,
     to_model_card,
@@ -61,10 +63,26 @@ def model_of(suspect: Suspect, role: Role) -> Model:
     )
 
 
+def as_json(data: Sources) -> str | list[str]:
+    """Sources of pairs as a report's settings keep them."""
+    return str(data) if isinstance(data, str | Path) else [str(source) for source in data]
+
+
 def data_of(pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader) -> Data:
     """A report's record of the pairs, after training has read them."""
+    counts = Counter(pairs.origin_of)
     return Data(
-        sources=(pairs.source,),
+        sources=tuple(
+            Source(
+                origin.source,
+                origin.form,
+                counts[number],
+                origin.weight,
+                origin.revision,
+                train_origin.captions,
+            )
+            for number, (origin, train_origin) in enumerate(zip(pairs.origins, train.origins, strict=True))
+        ),
         pairs_found=len(pairs),
         pairs_train=len(train),
         pairs_held_out=held_out,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -11,8 +12,8 @@ from clipsan.checkpoint import Suspect, load
 from clipsan.errors import CheckpointError, UsageError
 from clipsan.evaluation.encoder import fill
 from clipsan.evaluation.labelled import LabelledSet, open_labelled
-from clipsan.pairs import ImageReader, PairSet, open_pairs, split
-from clipsan.report import Model, Role, Training
+from clipsan.pairs import DEFAULT_READING, ImageReader, PairSet, Reading, Sources, open_pairs, pinned, split
+from clipsan.report import Model, Report, Role, Training
 from clipsan.runs.last import last_output
 from clipsan.runs.settle import settle
 from clipsan.runs.watch import Watcher
@@ -24,25 +25,31 @@ class Images:
 
     Attributes:
         eval: the labelled set's path as typed.
-        data: the pairs' path as typed.
+        data: the pairs' source or sources as typed.
         classes: the file of class names.
         held_out: share of the pairs that is measured on; None: all of them.
         seed: of that split.
+        reading: how the pairs are to be read.
     """
 
     eval: str | Path | None
-    data: str | Path | None
+    data: Sources | None
     classes: str | Path | None
     held_out: float | None = None
     seed: int = 0
+    reading: Reading = DEFAULT_READING
 
     def open(self) -> tuple[LabelledSet | None, PairSet | None]:
-        """The labelled set, or the pairs. UsageError when there is neither."""
+        """The labelled set, or the pairs, opened once. UsageError when there is neither."""
+        return self._opened
+
+    @cached_property
+    def _opened(self) -> tuple[LabelledSet | None, PairSet | None]:
         if self.eval is not None:
             return open_labelled(self.eval, self.classes), None
         if self.data is None:
             raise UsageError("there is nothing to measure on: give --eval a labelled set, or --data pairs")
-        pairs = open_pairs(self.data)
+        pairs = open_pairs(self.data, self.reading)
         return None, split(pairs, self.held_out, self.seed)[1] if self.held_out else pairs
 
 
@@ -80,8 +87,8 @@ def last_models(
     watcher.stage(f"Auditing {folder} beside the suspect it came from")
     if images.eval is None and images.data is None:
         images = Images(
-            settings.get("eval"), settings.get("data"), images.classes or settings.get("classes"),
-            settings.get("held_out") or None, report.seed,
+            settings.get("eval"), _same_data(report), images.classes or settings.get("classes"),
+            settings.get("held_out") or None, report.seed, Reading.from_dict(settings, report.seed),
         )  # fmt: skip
     labelled, pairs = images.open()
     models: dict[Role, Suspect] = {}
@@ -94,6 +101,18 @@ def last_models(
         _same_file(models["suspect"], before)
     models["cleaned"] = load(folder)
     return images, models, report.training
+
+
+def _same_data(report: Report) -> Sources | None:
+    """The pairs of a run, Hub sets at the commit they had; UsageError where the suspect captioned them."""
+    if report.data is None:
+        return None
+    if report.settings.get("eval") is None and any(s.captions == "proposed" for s in report.data.sources):
+        raise UsageError(
+            "the pairs of the last output have captions that the suspect proposed, which prove nothing about "
+            "it: give --eval a labelled set"
+        )
+    return [pinned(source.source, source.revision) for source in report.data.sources]
 
 
 def _same_file(suspect: Suspect, recorded: Model) -> None:

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from clipsan.checkpoint import Suspect
 from clipsan.errors import TrainingError
 from clipsan.methods import make_method
-from clipsan.pairs import BatchStream, ImageReader, PairSet
+from clipsan.pairs import BatchStream, ImageReader, PairSet, order_of
 from clipsan.training.augment import augment
 from clipsan.training.devices import autocast_for, choose_precision
 from clipsan.training.frozen import FrozenSuspect
@@ -106,7 +106,8 @@ def train(
 
     _training_mode(model, settings.batch_norm)
     start = time.perf_counter()
-    with BatchStream(reader, len(pairs), settings.batch_size, settings.seed) as stream:
+    order = order_of(pairs, settings.seed)
+    with BatchStream(reader, len(pairs), settings.batch_size, settings.seed, order=order) as stream:
         for step, (pixels, indices) in zip(range(steps), stream, strict=False):
             images = augment(
                 pixels.to(device, memory_format=layout),

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from hub_server import reading, storage, writing
+from hub_server import data_sets, reading, storage, writing
 from hub_server.exchange import Answer, Request, refuse
 from hub_server.repository import HubRepository
 
@@ -62,7 +62,7 @@ class HubServer:
 
     def __enter__(self) -> HubServer:
         self.lock = threading.Lock()
-        self._hub = _listen(self, (*reading.ROUTES, *writing.ROUTES))
+        self._hub = _listen(self, (*data_sets.ROUTES, *reading.ROUTES, *writing.ROUTES))
         self._storage = _listen(self, storage.ROUTES)
         return self
 

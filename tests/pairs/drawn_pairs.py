@@ -1,4 +1,4 @@
-"""Thirty drawn pairs, and the means to write them in any form."""
+"""Drawn pairs, and the means to write them in any form."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 
@@ -28,9 +30,15 @@ def write_tar(path: Path, members: list[tuple[str, bytes]], **settings) -> None:
             tar.addfile(info, io.BytesIO(data))
 
 
-def thirty_pairs() -> list[tuple[str, bytes, str]]:
-    """(key, JPEG, caption) thirty times; the sides differ from picture to picture."""
+def drawn_pairs(count: int) -> list[tuple[str, bytes, str]]:
+    """(key, JPEG, caption) so many times; the sides differ from picture to picture."""
     return [
-        (f"{i:04d}", encode(noise(20 + i, 50 - i, i), "JPEG"), f"picture {i}, with a “quote”")
-        for i in range(30)
+        (f"{i:04d}", encode(noise(10 + i % 9, 25 - i % 7, i), "JPEG"), f"picture {i}, with a “quote”")
+        for i in range(count)
     ]
+
+
+def write_parquet(path: Path, columns: dict, row_group_size: int = 64, **settings) -> Path:
+    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
+    pq.write_table(table, path, row_group_size=row_group_size, **settings)
+    return path

@@ -28,7 +28,7 @@ def take(pairs, count, batch_size, seed, **settings):
         return list(islice(stream, count))
 
 
-def test_split_depends_on_seed_and_name_alone(tmp_path):
+def test_split_depends_on_seed_and_image_alone(tmp_path):
     pairs = make(tmp_path, 400)
     train, held = split(pairs, 0.1, seed=0)
     assert sorted(train.names + held.names) == pairs.names
@@ -36,11 +36,18 @@ def test_split_depends_on_seed_and_name_alone(tmp_path):
     assert held.read(0) == pairs.read(pairs.names.index(held.names[0]))
     backwards = split(pairs.subset(range(399, -1, -1)), 0.1, seed=0)[1]
     assert backwards.names == held.names[::-1] and backwards.captions == held.captions[::-1]
-    assert set(split(pairs.subset(range(200)), 0.1, seed=0)[1].names) == set(held.names) & set(
-        pairs.names[:200]
-    )
+    fewer = split(pairs.subset(range(200)), 0.1, seed=0)[1]
+    assert set(fewer.names) == set(held.names) & set(pairs.names[:200])
     assert split(pairs, 0.1, seed=1)[1].names != held.names
     assert set(held.names) < set(split(pairs, 0.3, seed=0)[1].names)
+    renamed = [(f"x{i}.png", encode(noise(8, 8, i))) for i in range(400)]
+    write_tar(
+        tmp_path / "r.tar", [m for name, data in renamed for m in ((name, data), (f"{name[:-4]}.txt", b"a"))]
+    )
+    again = split(open_pairs(tmp_path / "r.tar"), 0.1, seed=0)[1]
+    assert [name[len("r.tar/x") :] for name in again.names] == [
+        str(int(n[len("t.tar/") :])) for n in held.names
+    ]
 
 
 def test_split_leaves_no_side_empty(tmp_path):
@@ -55,15 +62,20 @@ def test_split_leaves_no_side_empty(tmp_path):
             split(pairs, share, 0)
 
 
-def test_split_keeps_captions_of_one_image_together(tmp_path):
-    (tmp_path / "a.png").write_bytes(encode(noise(8, 8)))
+def test_split_keeps_captions_and_copies_of_one_image_together(tmp_path):
     rows = "".join(f"a.png,caption {i}\n" for i in range(20))
-    for name in "bcdefgh":
-        (tmp_path / f"{name}.png").write_bytes(encode(noise(8, 8)))
-        rows += f"{name}.png,other\n"
+    for number, name in enumerate("abcdefgh"):
+        (tmp_path / f"{name}.png").write_bytes(encode(noise(8, 8, number)))
+        (tmp_path / f"copy-{name}.png").write_bytes(encode(noise(8, 8, number)))
+        rows += f"{name}.png,other\ncopy-{name}.png,another\n"
     (tmp_path / "t.csv").write_text("image,caption\n" + rows)
     sides = split(open_pairs(tmp_path / "t.csv"), 0.5, 3)
-    assert sorted(side.names.count("a.png") for side in sides) == [0, 20]
+    assert sorted(side.names.count("a.png") for side in sides) == [0, 21]
+    assert all(sum(name in side.names for side in sides) == 1 for name in ("a.png", "copy-a.png"))
+    for side in sides:
+        assert {name.removeprefix("copy-") for name in side.names} == {
+            name for name in side.names if not name.startswith("copy-")
+        }
 
 
 @pytest.mark.parametrize("settings", [{"threads": 1}, {"threads": 4}, {"cache_bytes": 0}])

@@ -15,6 +15,7 @@ from clipsan.report import (
     Report,
     SkippedItem,
     SkippedItems,
+    Source,
     Training,
     TriggerResult,
     conclude,
@@ -97,7 +98,7 @@ def report(evaluation, training) -> Report:
             settings={"tau": 2.15, "trigger": ["stripes"], "arch": None},
             seed=0,
             data=Data(
-                sources=("pairs/",),
+                sources=(Source("pairs/", "a folder", 10_000, None, None, "given"),),
                 pairs_found=10_000,
                 pairs_train=9_000,
                 pairs_held_out=1_000,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clipsan.report import Data, Report, SkippedItem, SkippedItems, conclude
+from clipsan.report import Data, Report, SkippedItem, SkippedItems, Source, conclude
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -65,7 +65,7 @@ def named(report: Report, name: str) -> Report:
             models=models,
             settings={name: name},
             versions={"clipsan": name, name: name},
-            data=Data((name,), 10, 9, 1, name, skipped),
+            data=Data((Source(name, name, 10, 0.5, name, "proposed"),), 10, 9, 1, name, skipped),
             training=replace(report.training, method=name, device=name, precision=name),
             evaluation=replace(
                 report.evaluation, source=name, digest=name, skipped=skipped, triggers=(trigger,)
