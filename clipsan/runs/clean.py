@@ -145,8 +145,9 @@ def clean(
     families = families_of(format, suspect)
     suspect.dtypes = stored_as(suspect, dtype)
     check_output(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect, families))
-    reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size)
-    suspect = settle(suspect, training_pairs.captions, reader, where)
+    exact = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+    suspect = settle(suspect, training_pairs.captions, exact, where)
+    reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size, exact=False)
     for line in suspect.provenance.evidence:
         watcher.note(line)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
