@@ -60,24 +60,26 @@ def decode_for_training(
         DataError: why this image cannot be used, worded to follow its name.
         CheckpointError: `preprocess_cfg` has a value open_clip does not know.
     """
-    geometry = geometry_of(preprocess_cfg, size)
+    geometry = geometry_of(preprocess_cfg, size)  # checks the settings, too
     claimed = claimed_size(data, max_pixels)
     resized = resized_size(claimed, size, preprocess_cfg.get("resize_mode") or "shortest")
     if resized is None:
         return decode(data, preprocess_cfg, size, max_pixels=max_pixels)
-    factor = reduction(claimed, resized)
+    plain_jpeg = jpeg_channels(data) in (1, 3)
+    factor = reduction(claimed, resized) if plain_jpeg else 1
     with decoder_errors():
-        pixels = _decode_jpeg(data, claimed, factor)
+        pixels = _decode_jpeg(data, claimed, factor) if plain_jpeg else None
         if pixels is None:
             with open_picture(data, claimed) as image:
                 if image.mode not in _PLAIN:
                     return _channels_first(np.asarray(geometry(eight_bit(image)), dtype=np.uint8))
-                if factor > 1:  # of formats other than JPEG, draft changes nothing
+                if factor > 1:
                     image.draft(None, (claimed[0] // factor, claimed[1] // factor))
                 picture = eight_bit(image)
                 pixels = np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
-        kernel = "bilinear" if preprocess_cfg.get("interpolation") == "bilinear" else "bicubic"
-        return _fit(torch.from_numpy(pixels), resized, size, kernel)
+    kernel = "bilinear" if preprocess_cfg.get("interpolation") == "bilinear" else "bicubic"
+    true = (claimed[1] / factor, claimed[0] / factor)
+    return _fit(torch.from_numpy(pixels), true, resized, size, kernel)
 
 
 def resized_size(picture: tuple[int, int], size: tuple[int, int], resize_mode: str) -> tuple[int, int] | None:
@@ -102,9 +104,9 @@ def reduction(picture: tuple[int, int], resized: tuple[int, int]) -> int:
 
 
 def _decode_jpeg(data: bytes, claimed: tuple[int, int], factor: int) -> NDArray[np.uint8] | None:
-    """uint8 [h, w, 3] of a JPEG at 1/`factor`, rounded up; None where Pillow has to do it."""
+    """uint8 [h, w, 3] of a JPEG at 1/`factor`, rounded up; None where Pillow has to do or refuse it."""
     decoder = _simplejpeg()
-    if decoder is None or jpeg_channels(data) not in (1, 3):
+    if decoder is None:
         return None
     width, height = (-(-side // factor) for side in claimed)
     # the buffer bounds what is decoded, whatever a second header may claim
@@ -128,14 +130,25 @@ def _simplejpeg() -> Callable[..., Any] | None:
     return decoder
 
 
-def _fit(pixels: Tensor, resized: tuple[int, int], size: tuple[int, int], kernel: str) -> NDArray[np.uint8]:
-    """Resizes and crops to the middle: uint8 [h, w, 3] to [3, height, width]."""
-    image = pixels.permute(2, 0, 1)
-    if tuple(image.shape[1:]) != resized:
-        image = F.interpolate(image[None], size=resized, mode=kernel, antialias=True)[0]
+def _fit(
+    pixels: Tensor, true: tuple[float, float], resized: tuple[int, int], size: tuple[int, int], kernel: str
+) -> NDArray[np.uint8]:
+    """Resizes and crops to the middle: uint8 [h, w, 3] to [3, height, width].
+
+    Args:
+        true: (height, width) that the picture has in `pixels`, whose last row and column may lie partly
+            beyond it: a JPEG's sides need not be multiples of the factor it was reduced by.
+    """
+    image = pixels.permute(2, 0, 1)[None]
+    if tuple(image.shape[2:]) == true:
+        if true != resized:
+            image = F.interpolate(image, size=resized, mode=kernel, antialias=True)
+    else:  # torch rounds the size down, and it must not fall below a whole number by an error of rounding
+        scale = [to / have * (1 + 1e-12) for to, have in zip(resized, true, strict=True)]
+        image = F.interpolate(image, scale_factor=scale, mode=kernel, antialias=True)
     # rounded half to even, as torchvision's CenterCrop
     top, left = round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2)
-    return np.ascontiguousarray(image[:, top : top + size[0], left : left + size[1]].numpy())
+    return np.ascontiguousarray(image[0, :, top : top + size[0], left : left + size[1]].numpy())
 
 
 def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
