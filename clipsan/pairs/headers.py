@@ -10,7 +10,14 @@ import struct
 
 from clipsan.errors import DataError
 
+MAX_SCANNED = 2_000_000_000
+"""Pixels that the scans of one progressive JPEG go over: 2 to 3 seconds. Encoders write about ten scans, but
+a scan of a hundred bytes can go over the whole picture, and a file of such scans cost a day."""
+
+_JPEG = b"\xff\xd8\xff"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+_START_OF_SCAN = b"\xff\xda"
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 
 
@@ -20,7 +27,7 @@ def header_size(data: bytes) -> tuple[int, int]:
         if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR":
             width, height = struct.unpack_from(">II", data, 16)
             return width, height
-        if data.startswith(b"\xff\xd8\xff"):
+        if data.startswith(_JPEG):
             return _jpeg(data)
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             return _webp(data)
@@ -29,8 +36,29 @@ def header_size(data: bytes) -> tuple[int, int]:
     raise DataError("is not a JPEG, PNG or WebP image" if data else "is empty")
 
 
+def jpeg_channels(data: bytes) -> int:
+    """1 for grey, 3 for colour, 4 for CMYK, 0 for other formats, of a file that `header_size` has passed."""
+    if not data.startswith(_JPEG):
+        return 0
+    at = _jpeg_frame(data) + 7
+    return int.from_bytes(data[at : at + 1], "big")
+
+
 def _jpeg(data: bytes) -> tuple[int, int]:
-    """Walks the markers to the frame header (SOF), as ITU T.81 B.1.1 lays them out."""
+    at = _jpeg_frame(data)
+    height, width = struct.unpack_from(">HH", data, at + 3)
+    if data[at - 1] in _PROGRESSIVE:
+        scans = data.count(_START_OF_SCAN)
+        if scans * width * height > MAX_SCANNED:
+            raise DataError(f"would take too long to decode ({scans} scans of {width}x{height} pixels)")
+    return width, height
+
+
+def _jpeg_frame(data: bytes) -> int:
+    """Where the frame header (SOF) begins, after its marker.
+
+    Found by walking the markers as ITU T.81 B.1.1 lays them out.
+    """
     at = 2
     while True:
         at = data.index(b"\xff", at)
@@ -44,8 +72,7 @@ def _jpeg(data: bytes) -> tuple[int, int]:
             raise DataError("its header names no size")
         (length,) = struct.unpack_from(">H", data, at)
         if marker in _FRAMES:
-            height, width = struct.unpack_from(">HH", data, at + 3)
-            return width, height
+            return at
         at += max(length, 2)
 
 

@@ -2,13 +2,15 @@
 
 Only JPEG, PNG and WebP are decoded; of an animation, the first frame. EXIF rotation is not applied, as
 open_clip does not. One thing differs on purpose: 16-bit grey is scaled to 8 bits, where open_clip's
-conversion turns nearly all of it white.
+conversion turns nearly all of it white. The faster, not quite exact way for training is in
+`training_images.py`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, cast
 
@@ -51,15 +53,9 @@ def decode(
         CheckpointError: `preprocess_cfg` has a value open_clip does not know.
     """
     geometry = geometry_of(preprocess_cfg, size)
-    claimed = header_size(data)
-    _check_size(claimed, max_pixels)
-    try:
-        picture = geometry(_load(data, claimed))
-    except DataError:
-        raise
-    except Exception as error:
-        reason = printable(f"{type(error).__name__}: {error}", limit=100)
-        raise DataError(f"cannot be decoded ({reason})") from error
+    claimed = claimed_size(data, max_pixels)
+    with decoder_errors(), open_picture(data, claimed) as image:
+        picture = geometry(eight_bit(image))
     return np.ascontiguousarray(np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1))
 
 
@@ -104,8 +100,9 @@ def _geometry(size: tuple[int, int], resize_mode: str, interpolation: str, fill_
     return apply
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
+def claimed_size(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(width, height) of an encoded image that is worth decoding; DataError for any other."""
+    width, height = size = header_size(data)
     if width * height > max_pixels:
         raise DataError(
             f"is too large ({width}x{height} pixels; the limit is {max_pixels / 1e6:.0f} million)"
@@ -114,19 +111,33 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise DataError(f"is too small ({width}x{height} pixels; each side must have {MIN_SIDE})")
     if max(size) > MAX_ASPECT * min(size):
         raise DataError(f"is too narrow ({width}x{height} pixels)")
+    return size
 
 
-def _load(data: bytes, claimed: tuple[int, int]) -> Image.Image:
-    """The decoded picture with 8-bit channels; its first frame where there are more."""
+@contextmanager
+def decoder_errors() -> Iterator[None]:
+    """Words whatever a decoder raises on an untrusted file as a DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        reason = printable(f"{type(error).__name__}: {error}", limit=100)
+        raise DataError(f"cannot be decoded ({reason})") from error
+
+
+@contextmanager
+def open_picture(data: bytes, claimed: tuple[int, int]) -> Iterator[Image.Image]:
+    """The picture of an encoded file, of an animation the first frame; its pixels are not decoded yet."""
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         if image.size != claimed:
             raise DataError("its header contradicts itself about the size")
-        image.load()
-        return _eight_bit(image)
+        yield image
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """The image with 8-bit channels, and without a note of transparency that conversion would warn about."""
+def eight_bit(image: Image.Image) -> Image.Image:
+    """The image, decoded, with 8-bit channels and no transparency that conversion would warn about."""
+    image.load()
     image.info.pop("transparency", None)
     if not image.mode.startswith("I"):
         return image

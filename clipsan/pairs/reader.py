@@ -1,20 +1,29 @@
-"""Images of a set, decoded on threads and kept while they fit in memory."""
+"""Images of a set, decoded on threads and kept while they fit in memory.
+
+Threads, not processes: the decoders and the resizing release the interpreter's lock, so threads are as fast
+(`benchmarks/input_speed.py` measures both), write straight into the batch, and leave nothing behind when a
+run is killed.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipsan.errors import DataError
+from clipsan.errors import ClipsanError, DataError
 from clipsan.pairs.images import decode, geometry_of
 from clipsan.pairs.pairset import ImageSource, Skipped
+from clipsan.pairs.training_images import decode_for_training
+
+MOST_THREADS = 16
+"""By default. A picture costs 1 to 6 ms, of which up to 0.15 ms hold the interpreter's lock."""
 
 
 class ImageReader:
@@ -33,6 +42,7 @@ class ImageReader:
         preprocess_cfg: Mapping[str, Any],
         size: tuple[int, int],
         *,
+        exact: bool = True,
         threads: int | None = None,
         cache_bytes: int = 2 << 30,
     ) -> None:
@@ -42,14 +52,16 @@ class ImageReader:
             source: a `PairSet` or an `ImageList`.
             preprocess_cfg: open_clip's; CheckpointError where it has a value open_clip does not know.
             size: (height, width) of the model's input.
-            threads: how many decode at once; 8 at most by default, and no more than there are cores.
+            exact: open_clip's pixels to the last bit, as all measuring needs. False: `decode_for_training`.
+            threads: how many decode at once; 16 at most by default, and no more than there are cores.
         """
         geometry_of(preprocess_cfg, size)  # a bad setting must not look like n broken images
         self.skipped: dict[int, Skipped] = {}
         self._source = source
         self._preprocess_cfg = dict(preprocess_cfg)
         self._size = size
-        self._threads = max(1, min(8, _cores()) if threads is None else threads)
+        self._decode = decode if exact else decode_for_training
+        self._threads = max(1, min(MOST_THREADS, available_cores()) if threads is None else threads)
         self._pool = ThreadPoolExecutor(self._threads, "decode") if self._threads > 1 else None
         self._cache: NDArray[np.uint8] | None = None
         if len(source) * 3 * size[0] * size[1] <= cache_bytes:
@@ -65,6 +77,9 @@ class ImageReader:
         Returns:
             pixels: uint8 [m, 3, h, w], RGB, m <= len(indices).
             good: their m indices, in the order asked for.
+
+        Raises:
+            DataError: a thread cannot be started, or stopped for another reason than a broken image.
         """
         wanted = [index for index in indices if index not in self.skipped]
         kept = self._cached[wanted]
@@ -85,8 +100,14 @@ class ImageReader:
             return set(self._fill(pixels, indices, rows))
         # A few parts a thread even out slow images without a task for each.
         parts = [rows[start :: self._threads * 4] for start in range(self._threads * 4)]
-        done = self._pool.map(lambda part: self._fill(pixels, indices, part), parts)
-        return {row for bad in done for row in bad}
+        try:
+            futures = [self._pool.submit(self._fill, pixels, indices, part) for part in parts]
+        except RuntimeError as error:  # at the system's limit of threads, or at the end of the interpreter
+            raise DataError(
+                f"No thread can be started to decode images ({error}): allow this user more threads or "
+                "processes, or stop other programs."
+            ) from error
+        return {row for future in futures for row in future.result()}
 
     def _fill(self, pixels: NDArray[np.uint8], indices: list[int], rows: list[int]) -> list[int]:
         """Decodes `rows` of `pixels` here; returns the rows whose image is broken."""
@@ -94,17 +115,28 @@ class ImageReader:
         for row in rows:
             index = indices[row]
             try:
-                pixels[row] = decode(self._source.read(index), self._preprocess_cfg, self._size)
+                pixels[row] = self._decode(self._source.read(index), self._preprocess_cfg, self._size)
             except DataError as error:
                 self.skipped[index] = Skipped(self._source.names[index], str(error))
                 bad.append(row)
                 continue
+            except ClipsanError:
+                raise
+            except Exception as error:  # noqa: BLE001 - not the image's fault: the run must end, with its name
+                self._stopped(index, error)
             if self._cache is not None:
                 self._cache[index] = pixels[row]
                 self._cached[index] = True
         return bad
 
+    def _stopped(self, index: int, error: Exception) -> NoReturn:
+        reason = Skipped(self._source.names[index], f"{type(error).__name__}: {error}")
+        raise DataError(
+            f"Reading images stopped at {reason.name} ({reason.reason}); the image is not at fault and "
+            "was not skipped."
+        ) from error
 
-def _cores() -> int:
+
+def available_cores() -> int:
     """Cores this process may use, which in a container are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

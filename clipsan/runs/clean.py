@@ -169,8 +169,9 @@ def clean(
     if captionless:
         pairs, warnings = captioned(pairs, suspect, classes, labelled, where, micro_batch, watcher)
         training_pairs = pairs
-    reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size)
-    suspect = settle(suspect, training_pairs.captions, reader, where)
+    exact = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+    suspect = settle(suspect, training_pairs.captions, exact, where)
+    reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size, exact=False)
     for line in suspect.provenance.evidence:
         watcher.note(line)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)

@@ -2,6 +2,9 @@
 
 The default is what PAR's released code does: noise that is clipped to [0, 1] *before* it is added, so
 that it only ever brightens (hence its name here), and one small square erased after normalising.
+
+No step waits for an accelerator: shapes and indices never depend on what was drawn there. On the CPU, where
+reading a draw costs nothing, noise is drawn only for the images that get it.
 """
 
 from __future__ import annotations
@@ -35,41 +38,55 @@ def augment(
     Returns:
         float32 [b x 3 x h x w], normalised.
     """
-    images = pixels.to(torch.float32).div_(255)
-    count = len(images)
     if "flip" in names:
-        hit = _coins(count, generator)
-        images[hit] = images[hit].flip(-1)
+        pixels = torch.where(_coins(pixels, generator).view(-1, 1, 1, 1), pixels.flip(-1), pixels)
+    images = pixels.to(torch.float32).div_(255)
     if "brightening-noise" in names:
-        # in chunks of a fixed size: the same numbers whatever the micro-batch, in bounded memory
-        for part in _coins(count, generator).nonzero().flatten().split(_CHUNK):
-            noise = torch.randn((len(part), *images.shape[1:]), generator=generator, device=images.device)
-            images[part] += noise.mul_(NOISE_SIGMA).clamp_(0, 1)
-    shape = (1, 3, 1, 1)
-    images.sub_(torch.tensor(mean, device=images.device).view(shape))
-    images.div_(torch.tensor(std, device=images.device).view(shape))
+        _brighten(images, generator)
+    # what lies in ordinary memory is copied out of it before `to` returns
+    images.sub_(torch.tensor(mean).view(1, 3, 1, 1).to(images.device, non_blocking=True))
+    images.div_(torch.tensor(std).view(1, 3, 1, 1).to(images.device, non_blocking=True))
     if "erase" in names:
         _erase(images, generator)
     return images
 
 
-def _coins(count: int, generator: torch.Generator) -> Tensor:
-    return torch.rand(count, generator=generator, device=generator.device) < 0.5
+def _coins(images: Tensor, generator: torch.Generator) -> Tensor:
+    """bool [b], each true with probability ½."""
+    return torch.rand(len(images), generator=generator, device=images.device) < 0.5
+
+
+def _brighten(images: Tensor, generator: torch.Generator) -> None:
+    """Add clipped noise to half of the images, in place."""
+    device = images.device
+    hit = _coins(images, generator)
+    on_host = device.type == "cpu"
+    rows = hit.nonzero().flatten() if on_host else torch.arange(len(images), device=device)
+    # in chunks of a fixed size: the same numbers whatever the micro-batch, in bounded memory
+    for part in rows.split(_CHUNK):
+        noise = torch.randn((len(part), *images.shape[1:]), generator=generator, device=device)
+        noise.mul_(NOISE_SIGMA).clamp_(0, 1)
+        if not on_host:
+            noise.mul_(hit[part].view(-1, 1, 1, 1))
+        images.index_add_(0, part, noise)
 
 
 def _erase(images: Tensor, generator: torch.Generator) -> None:
     """Zero one square of 0.5–1 % of the area in half of the images, in place."""
     count, _, height, width = images.shape
     device = images.device
-    hit = _coins(count, generator)
+    hit = _coins(images, generator)
     draws = torch.rand((count, 3), generator=generator, device=device)
     low, high = ERASED_AREA
     area = (low + (high - low) * draws[:, 0]) * height * width
     side = area.sqrt().round().clamp(1, min(height, width))
     top = (draws[:, 1] * (height - side + 1)).floor()
     left = (draws[:, 2] * (width - side + 1)).floor()
-    rows = torch.arange(height, device=device).view(1, height, 1)
-    columns = torch.arange(width, device=device).view(1, 1, width)
-    inside = (rows >= top.view(-1, 1, 1)) & (rows < (top + side).view(-1, 1, 1))
-    inside = inside & (columns >= left.view(-1, 1, 1)) & (columns < (left + side).view(-1, 1, 1))
-    images.masked_fill_((inside & hit.view(-1, 1, 1)).unsqueeze(1), 0.0)
+    # [b, n] rows and columns of each square, n of the largest one; a smaller one repeats its last
+    largest = max(1, min(height, width, round((high * height * width) ** 0.5)))
+    steps = torch.minimum(torch.arange(largest, device=device), side.view(-1, 1) - 1)
+    rows = (top.view(-1, 1) + steps).long()
+    columns = (left.view(-1, 1) + steps).long()
+    which = torch.arange(count, device=device).view(-1, 1, 1)
+    square = (which, slice(None), rows.unsqueeze(2), columns.unsqueeze(1))
+    images[square] = images[square].masked_fill_(hit.view(-1, 1, 1, 1), 0.0)

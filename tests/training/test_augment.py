@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from clipsan.training.augment import augment
 
@@ -56,3 +58,43 @@ def test_equal_seeds_give_equal_images():
     names = ("brightening-noise", "erase", "flip")
     assert torch.equal(run(names, seed=3), run(names, seed=3))
     assert not torch.equal(run(names, seed=3), run(names, seed=4))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_erase_is_a_mask_of_one_square(layout):
+    """What it writes is what the mask of the stated square would, also at the edges and for small images."""
+    for height, width in ((8, 8), (64, 40), (33, 97)):
+        pixels = torch.randint(1, 100, (150, 3, height, width), dtype=torch.uint8).to(memory_format=layout)
+        plain = augment(pixels, (), MEAN, STD, torch.Generator().manual_seed(2))
+        images = augment(pixels, ("erase",), MEAN, STD, torch.Generator().manual_seed(2))
+        assert images.is_contiguous(memory_format=layout)
+        erased = images != plain
+        assert torch.equal(images[~erased], plain[~erased]) and not images[erased].any()
+        assert torch.equal(erased[:, 0], erased[:, 1]) and torch.equal(erased[:, 0], erased[:, 2])
+        for mask in erased[:, 0]:
+            rows, columns = mask.any(dim=1).nonzero().flatten(), mask.any(dim=0).nonzero().flatten()
+            assert mask.sum() == len(rows) * len(columns) and len(rows) == len(columns)
+            assert len(rows) == 0 or rows[-1] - rows[0] == len(rows) - 1 == columns[-1] - columns[0]
+
+
+def test_every_image_has_noise_of_its_own():
+    images = run(("brightening-noise",), count=200, size=16).flatten(1)
+    untouched = (images == images.min()).all(dim=1).sum().item()
+    assert 70 < untouched < 130
+    assert len(images.unique(dim=0)) == 200 - untouched + 1
+
+
+def test_the_pixels_given_are_not_changed():
+    pixels = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8)
+    kept = pixels.clone()
+    augment(pixels, ("flip", "brightening-noise", "erase"), MEAN, STD, torch.Generator().manual_seed(0))
+    assert torch.equal(pixels, kept)
+
+
+def test_nothing_waits_for_an_accelerator():
+    """A fake device refuses whatever needs the value of a draw: `.item()`, `nonzero`, boolean indexing."""
+    names = ("flip", "brightening-noise", "erase")
+    with FakeTensorMode():
+        pixels = torch.empty((130, 3, 16, 16), dtype=torch.uint8, device="cuda")
+        images = augment(pixels, names, MEAN, STD, torch.Generator())
+    assert images.device.type == "cuda" and images.shape == pixels.shape
