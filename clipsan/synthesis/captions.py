@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clipsan.synthesis.dice import Dice
 from clipsan.synthesis.nouns import NUMBERS, article, listed, number_of, plural
@@ -88,9 +89,7 @@ def sentence(said: Said, media: Sequence[str], dice: Dice) -> str:
     Args:
         media: what kinds of image it may be called: "picture", "drawing", "photo".
     """
-    forms: list[str] = list(_PLAIN)
-    forms += [f"{article(medium)} {medium} of {{all}}" for medium in media for _ in range(3)]
-    forms += [f"{article(medium)} {medium} showing {{all}}" for medium in media]
+    forms = [*_PLAIN, *_media_forms(tuple(media))]
     first = said.things[0]
     single = len(said.things) == 1
     if said.place and not said.view:
@@ -130,6 +129,12 @@ def sentence(said: Said, media: Sequence[str], dice: Dice) -> str:
     )
     words = words[0].upper() + words[1:] if dice.chance(0.6) else words
     return words + ("." if dice.chance(0.75) else "")
+
+
+@lru_cache(maxsize=8)
+def _media_forms(media: tuple[str, ...]) -> list[str]:
+    called = [f"{article(medium)} {medium}" for medium in media]
+    return [*(f"{name} of {{all}}" for name in called for _ in range(3)), *(f"{name} showing {{all}}" for name in called)]
 
 
 def _core(said: Said) -> str:

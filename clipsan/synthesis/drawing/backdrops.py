@@ -39,7 +39,7 @@ class Backdrop:
     bottomless: bool = False
 
 
-def _band(brush: Brush, top: float, bottom: float, high: Colour, low: Colour, steps: int = 7) -> None:
+def _band(brush: Brush, top: float, bottom: float, high: Colour, low: Colour, steps: int = 14) -> None:
     """A gradient from `high` to `low`."""
     for n in range(steps):
         y0 = top + (bottom - top) * n / steps
@@ -154,7 +154,7 @@ def _sea(brush: Brush, dice: Dice) -> float:
 
 def _under_water(brush: Brush, dice: Dice) -> float:
     water = _vary(dice.pick(((40, 120, 160), (30, 96, 130), (60, 140, 150), (24, 70, 110))), dice)
-    _band(brush, -0.5, 1.5, shade(water, 1.3), shade(water, 0.55), 10)
+    _band(brush, -0.5, 1.5, shade(water, 1.3), shade(water, 0.55), 16)
     if dice.chance(0.7):
         sand = _vary((176, 158, 120), dice)
         brush.blob([(-0.5, 0.9), (0.2, dice.uniform(0.8, 0.9)), (0.7, dice.uniform(0.82, 0.92)), (1.5, 0.88), (1.5, 1.6), (-0.5, 1.6)], mix(sand, water, 0.3))
@@ -171,7 +171,7 @@ def _under_water(brush: Brush, dice: Dice) -> float:
 def _sky(dark: bool) -> Callable[[Brush, Dice], float]:
     def paint(brush: Brush, dice: Dice) -> float:
         high = _vary((20, 24, 52) if dark else dice.pick(_SKY), dice, 12)
-        _band(brush, -0.5, 1.5, shade(high, 0.8), mix(high, (60, 66, 110) if dark else (246, 246, 244), 0.5), 10)
+        _band(brush, -0.5, 1.5, shade(high, 0.8), mix(high, (60, 66, 110) if dark else (246, 246, 244), 0.5), 16)
         if dark:
             for _ in range(60):
                 brush.disc(dice.uniform(-0.1, 1.1), dice.uniform(-0.1, 1.1), dice.uniform(0.002, 0.006), (236, 236, 220))
@@ -201,7 +201,7 @@ def _room(
                 brush.box(x, y, wide, high, _vary((110, 84, 60), dice))
                 brush.box(x, y, wide * 0.85, high * 0.82, _vary(dice.pick(tuple(COLOURS.values())), dice))
             brush.box(0.5, edge - 0.012, 1, 0.014, shade(paper, 1.2))
-        _band(brush, edge, 1.5, shade(ground, 0.9), shade(ground, 1.08), 5)
+        _band(brush, edge, 1.5, shade(ground, 0.9), shade(ground, 1.08), 14)
         if planks:
             for n in range(15):
                 x = (n - 7) * 0.16
@@ -235,7 +235,7 @@ def _surface(colours: tuple[Colour, ...], marks: str) -> Callable[[Brush, Dice],
 
     def paint(brush: Brush, dice: Dice) -> float:
         base = _vary(dice.pick(colours), dice)
-        _band(brush, -0.5, 1.5, shade(base, 1.06), shade(base, 0.9), 6)
+        _band(brush, -0.5, 1.5, shade(base, 1.06), shade(base, 0.9), 14)
         if marks == "planks":
             turn = dice.chance(0.5)
             for n in range(-2, 10):

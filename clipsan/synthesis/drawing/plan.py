@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clipsan.synthesis.captions import Said, Thing
 from clipsan.synthesis.dice import Dice
@@ -17,7 +18,7 @@ from clipsan.synthesis.nouns import number_of
 # radius of one object as a share of the image, by the word for it
 _SIZES = {"small": (0.15, 0.21), "": (0.25, 0.36), "large": (0.38, 0.47)}
 _CLOSE = (0.55, 0.72)
-_DARK_PLACES = ("black", "brown", "blue")
+_AMONG_OTHERS = {"small": 0.72, "": 1.0, "large": 1.2}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Plan:
         light: of all of it.
         tilt: of the camera, degrees.
         objects: from the rear to the front.
-        clutter: kinds that are strewn about without being said, with their seeds.
+        clutter: kinds that are strewn about without being said.
         said: what the caption says; nothing of it is untrue.
     """
 
@@ -58,7 +59,7 @@ class Plan:
     light: Light
     tilt: float
     objects: tuple[Placed, ...]
-    clutter: tuple[tuple[str, int], ...]
+    clutter: tuple[str, ...]
     said: Said
 
 
@@ -82,7 +83,7 @@ def make_plan(concepts: Sequence[tuple[str, str]], strewn: Sequence[str], dice: 
     tilt = dice.uniform(-5, 5) if dice.chance(0.7) else dice.uniform(-14, 14)
     number = dice.pick((0, 0, 1, 2, 3, 4)) if not view else dice.below(2)
     wanted = [kind for kind in strewn if set(KINDS[kind].at_home) & set(place.sorts)] or list(strewn)
-    clutter = tuple((dice.pick(wanted), dice.below(4)) for _ in range(number)) if wanted else ()
+    clutter = tuple(dice.pick(wanted) for _ in range(number))
     said = Said(
         tuple(thing for thing, _ in things),
         relation,
@@ -131,8 +132,14 @@ def _thing(
 
 def _other_colour(body: Colour, dice: Dice) -> Colour:
     """A colour that can be told from `body`."""
-    far = [c for c in COLOURS.values() if sum(abs(a - b) for a, b in zip(c, body, strict=True)) > 150]
-    return dice.pick(far)
+    return dice.pick(_far_from(body))
+
+
+@lru_cache(maxsize=512)
+def _far_from(body: Colour) -> tuple[Colour, ...]:
+    return tuple(
+        c for c in COLOURS.values() if sum(abs(a - b) for a, b in zip(c, body, strict=True)) > 150
+    )
 
 
 def _arrange(
@@ -167,14 +174,14 @@ def _arrange(
         order.reverse()
     elif relation != "to the left of":
         order = dice.shuffled(order)
-    slots = [(kinds[group], look) for group in order for look in looks[group]]
+    slots = [(kinds[group], look, _AMONG_OTHERS[things[group][1]]) for group in order for look in looks[group]]
     objects = []
-    for n, (kind, look) in enumerate(slots):
+    for n, (kind, look, scale) in enumerate(slots):
         column, row = n % columns, n // columns
         x = (column + 0.5) / columns + dice.uniform(-0.02, 0.02)
         rows = (len(slots) + columns - 1) // columns
         depth = dice.uniform(0.2, 0.8) if rows == 1 else (row + dice.uniform(0.3, 0.7)) / rows
-        objects.append(_placed(kind, look, (x, depth), radius, place, horizon, dice))
+        objects.append(_placed(kind, look, (x, depth), radius * scale, place, horizon, dice))
     objects.sort(key=lambda placed: placed.at[1])
     return relation, "", tuple(objects)
 

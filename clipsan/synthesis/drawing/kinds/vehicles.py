@@ -45,10 +45,10 @@ def _bus(brush: Brush, look: Look) -> None:
 
 
 def _truck(brush: Brush, look: Look) -> None:
-    brush.box(0.25, -0.15, 0.7, 0.46, look.second)
+    brush.box(0.25, -0.15, 0.7, 0.46, look.body)
     for n in range(1, 7):
-        brush.line(-0.45 + n * 0.2, -0.58, -0.45 + n * 0.2, 0.28, 0.008, shade(look.second, 0.8))
-    brush.poly([(-0.95, 0.32), (-0.95, -0.02), (-0.82, -0.34), (-0.5, -0.34), (-0.5, 0.32)], look.body)
+        brush.line(-0.45 + n * 0.2, -0.58, -0.45 + n * 0.2, 0.28, 0.008, look.dark)
+    brush.poly([(-0.95, 0.32), (-0.95, -0.02), (-0.82, -0.34), (-0.5, -0.34), (-0.5, 0.32)], look.dark)
     brush.poly([(-0.9, -0.02), (-0.79, -0.27), (-0.58, -0.27), (-0.58, -0.02)], GLASS)
     brush.box(0.0, 0.36, 0.95, 0.05, (66, 66, 72))
     brush.disc(-0.92, 0.16, 0.05, _LAMP)
@@ -137,7 +137,7 @@ def _sailing_ship(brush: Brush, look: Look) -> None:
         brush.line(x, 0.35, x, -height - 0.12, 0.022, shade(WOOD, 0.7))
         for level, width in ((0.0, 0.26), (-0.42, 0.2)):
             y = level * height / 0.8
-            brush.blob([(x - width, y - 0.32), (x + width, y - 0.32), (x + width * 1.1, y), (x, y + 0.08), (x - width * 0.8, y)], mix(look.second, (255, 250, 236), 0.8))
+            brush.blob([(x - width, y - 0.32), (x + width, y - 0.32), (x + width * 1.1, y), (x, y + 0.08), (x - width * 0.8, y)], mix(look.second, (255, 250, 236), 0.9))
         brush.poly([(x, -height - 0.12), (x + 0.2, -height - 0.06), (x, -height)], (200, 50, 44))
     brush.poly([(-0.96, 0.3), (0.98, 0.22), (0.8, 0.72), (-0.66, 0.76)], look.body)
     brush.poly([(-0.93, 0.38), (0.96, 0.31), (0.94, 0.38), (-0.9, 0.46)], GOLD)
