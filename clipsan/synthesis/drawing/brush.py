@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from clipsan.errors import ClipsanError
 from clipsan.synthesis.drawing.colours import Colour
+from clipsan.synthesis.drawing.curves import Points, open_basis, smooth
+from clipsan.synthesis.drawing.lettering import face, lettering
 from clipsan.synthesis.shapes.outlines import Grid
 
-Points: TypeAlias = Sequence[tuple[float, float]]
 Matrix: TypeAlias = tuple[float, float, float, float, float, float]
 """(a, b, c, d, e, f): column = a x + b y + c, row = d x + e y + f, in pixels of the picture."""
 
@@ -95,7 +94,7 @@ class Brush:
         centre = np.array(points, dtype=np.float64)
         half = np.array(halves, dtype=np.float64)
         if len(points) > 2:
-            basis = _open_basis(len(points))
+            basis = open_basis(len(points))
             centre, half = basis @ centre, basis @ half
         along = np.empty_like(centre)
         along[1:-1] = centre[2:] - centre[:-2]
@@ -199,7 +198,7 @@ class Brush:
 
         `style` is regular, bold, outline or pixel: Aileron (CC0), which Pillow carries, in four cuts.
         """
-        mask = _lettering(text, style)
+        mask = lettering(text, style)
         cx, cy, hx, hy = place
         unit = min(2 * hx / (mask.width + slant * mask.height), 2 * hy / mask.height)  # of the object per dot
         a, b, c, d, e, f = self._matrix
@@ -262,46 +261,9 @@ class Brush:
         return placed
 
 
-def smooth(points: Points) -> NDArray[np.float64]:
-    """The smooth closed outline through the points, as a polygon [k x 2]."""
-    outline: NDArray[np.float64] = _closed_basis(len(points)) @ np.array(points, dtype=np.float64)
-    return outline
-
-
 def ring(cx: float, cy: float, rx: float, ry: float) -> list[tuple[float, float]]:
     """An ellipse as a polygon, for `Brush.inside`."""
     return [(cx + rx * u, cy + ry * v) for u, v in _CIRCLE]
-
-
-@lru_cache(maxsize=64)
-def face(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The typeface that Pillow carries, at so many pixels; ClipsanError where Pillow lacks FreeType."""
-    try:
-        return ImageFont.load_default(pixels)
-    except ImportError as error:
-        raise ClipsanError(
-            "this Pillow was built without FreeType, which draws letters; install it with pip install pillow"
-        ) from error
-
-
-@lru_cache(maxsize=256)
-def _lettering(text: str, style: str) -> Image.Image:
-    """A word as a mask cut to its ink, about 64 dots high."""
-    pixel = style == "pixel"
-    font = face(13 if pixel else 64)
-    stroke = {"bold": 3, "outline": 4}.get(style, 0)
-    left, top, right, bottom = (int(v) for v in font.getbbox(text, stroke_width=stroke))
-    mask = Image.new("L", (right - left + 2, bottom - top + 2))
-    draw = ImageDraw.Draw(mask)
-    if pixel:
-        draw.fontmode = "1"
-    at = (1 - left, 1 - top)
-    draw.text(at, text, fill=255, font=font, stroke_width=stroke)
-    if style == "outline":
-        draw.text(at, text, fill=0, font=font)
-    if pixel:
-        mask = mask.resize((mask.width * 6, mask.height * 6), Image.Resampling.NEAREST)
-    return mask.crop(mask.getbbox() or (0, 0, 1, 1))
 
 
 def _turns(steps: int) -> list[tuple[float, float]]:
@@ -319,37 +281,3 @@ def _circle(points: int) -> list[tuple[float, float]]:
 _QUARTER = _turns(5)
 _CIRCLE = _circle(40)
 _SMALL_CIRCLE = _circle(14)
-_STEPS = 7
-
-
-def _spline_row(t: float) -> tuple[float, float, float, float]:
-    """Weights of the four points around a Catmull-Rom segment at 0 <= t < 1."""
-    return (
-        0.5 * (-t + 2 * t * t - t * t * t),
-        0.5 * (2 - 5 * t * t + 3 * t * t * t),
-        0.5 * (t + 4 * t * t - 3 * t * t * t),
-        0.5 * (-t * t + t * t * t),
-    )
-
-
-@lru_cache(maxsize=64)
-def _closed_basis(n: int) -> NDArray[np.float64]:
-    """[7n x n]: the matrix that takes n corners to a smooth closed outline."""
-    basis = np.zeros((n * _STEPS, n))
-    for segment in range(n):
-        for step in range(_STEPS):
-            for offset, weight in enumerate(_spline_row(step / _STEPS)):
-                basis[segment * _STEPS + step, (segment + offset - 1) % n] += weight
-    return basis
-
-
-@lru_cache(maxsize=64)
-def _open_basis(n: int) -> NDArray[np.float64]:
-    """[7(n-1)+1 x n]: the matrix that takes n points to a smooth line through them."""
-    basis = np.zeros(((n - 1) * _STEPS + 1, n))
-    for segment in range(n - 1):
-        for step in range(_STEPS):
-            for offset, weight in enumerate(_spline_row(step / _STEPS)):
-                basis[segment * _STEPS + step, min(n - 1, max(0, segment + offset - 1))] += weight
-    basis[-1, -1] = 1
-    return basis

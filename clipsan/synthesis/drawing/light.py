@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -50,7 +50,7 @@ MATERIALS: dict[str, Material] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def tile(name: str) -> Plane:
     """A texture around 0, about -1 to 1, float32 [384 x 384]; the same in every run."""
     random = np.random.RandomState(sum(name.encode()))
@@ -115,7 +115,9 @@ def planes(image: Image.Image) -> list[NDArray[np.uint8]]:
     return [np.asarray(band) for band in image.split()]
 
 
-def light_up(painting: Image.Image, material: Material, sun: tuple[float, float], dice: Dice) -> Sprite | None:
+def light_up(
+    painting: Image.Image, material: Material, sun: tuple[float, float], dice: Dice
+) -> Sprite | None:
     """Give a flat painting (RGBX) the texture and the relief of its material; None where nothing is painted.
 
     Args:

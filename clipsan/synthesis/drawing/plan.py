@@ -63,7 +63,9 @@ class Plan:
     said: Said
 
 
-def make_plan(concepts: Sequence[tuple[str, str]], strewn: Sequence[str], dice: Dice, horizon_of: float = 0.45) -> Plan:
+def make_plan(
+    concepts: Sequence[tuple[str, str]], strewn: Sequence[str], dice: Dice, horizon_of: float = 0.45
+) -> Plan:
     """Decide on a scene.
 
     Args:
@@ -72,11 +74,20 @@ def make_plan(concepts: Sequence[tuple[str, str]], strewn: Sequence[str], dice: 
         horizon_of: where the ground begins, when objects stand on it; a share of the image.
     """
     place = _place(KINDS[concepts[0][1]], dice)
-    lights = OUTDOORS if place.outdoors else (DAYLIGHT,) if place.bottomless or "night" in place.sorts else INDOORS
+    lights = (
+        OUTDOORS if place.outdoors else (DAYLIGHT,) if place.bottomless or "night" in place.sorts else INDOORS
+    )
     light = dice.pick(lights) if dice.chance(0.36) else DAYLIGHT
     things, looks = [], []
     for at, (name, kind) in enumerate(concepts):
-        thing, look = _thing(name, KINDS[kind], light, place, dice, several=len(concepts) == 1 or (at == 0 and dice.chance(0.3)))
+        thing, look = _thing(
+            name,
+            KINDS[kind],
+            light,
+            place,
+            dice,
+            several=len(concepts) == 1 or (at == 0 and dice.chance(0.3)),
+        )
         things.append(thing)
         looks.append(look)
     relation, view, objects = _arrange([kind for _, kind in concepts], things, looks, place, horizon_of, dice)
@@ -137,9 +148,7 @@ def _other_colour(body: Colour, dice: Dice) -> Colour:
 
 @lru_cache(maxsize=512)
 def _far_from(body: Colour) -> tuple[Colour, ...]:
-    return tuple(
-        c for c in COLOURS.values() if sum(abs(a - b) for a, b in zip(c, body, strict=True)) > 150
-    )
+    return tuple(c for c in COLOURS.values() if sum(abs(a - b) for a, b in zip(c, body, strict=True)) > 150)
 
 
 def _arrange(
@@ -162,19 +171,27 @@ def _arrange(
         radius = dice.uniform(low, high)
         margin = min(0.5, radius * (0.75 if view != "a close-up of" else 0.6))
         x = dice.uniform(margin, 1 - margin)
-        return "", view, (_placed(kinds[0], looks[0][0], (x, dice.uniform(0, 1)), radius, place, horizon, dice),)
+        return (
+            "",
+            view,
+            (_placed(kinds[0], looks[0][0], (x, dice.uniform(0, 1)), radius, place, horizon, dice),),
+        )
 
     if len(kinds) == 2 and total == 2 and dice.chance(0.4):
         return _overlapping(kinds, looks, place, horizon, dice)
     columns = total if total <= 3 else (total + 1) // 2
     radius = min(0.27, 0.53 / columns) * dice.uniform(0.85, 1.0)
-    relation = dice.pick(("next to", "to the left of", "to the right of", "beside", "")) if len(kinds) > 1 else ""
+    relation = (
+        dice.pick(("next to", "to the left of", "to the right of", "beside", "")) if len(kinds) > 1 else ""
+    )
     order = list(range(len(kinds)))
     if relation == "to the right of":
         order.reverse()
     elif relation != "to the left of":
         order = dice.shuffled(order)
-    slots = [(kinds[group], look, _AMONG_OTHERS[things[group][1]]) for group in order for look in looks[group]]
+    slots = [
+        (kinds[group], look, _AMONG_OTHERS[things[group][1]]) for group in order for look in looks[group]
+    ]
     objects = []
     for n, (kind, look, scale) in enumerate(slots):
         column, row = n % columns, n // columns

@@ -37,7 +37,9 @@ from clipsan.synthesis.drawing.plan import Placed, Plan, make_plan
 _SHARP = 96  # below it, a backdrop at half the resolution would be mush
 
 
-def draw(concepts: Sequence[tuple[str, str]], strewn: Sequence[str], seed: int, size: int) -> tuple[Plan, NDArray[np.uint8]]:
+def draw(
+    concepts: Sequence[tuple[str, str]], strewn: Sequence[str], seed: int, size: int
+) -> tuple[Plan, NDArray[np.uint8]]:
     """The plan and the pixels, uint8 RGB [size x size x 3], of one scene.
 
     Args:
@@ -136,7 +138,9 @@ def _cast_shadow(
     if place.bottomless:
         return
     if upright and not place.flat:
-        ground_shadow(picture, cx - sun[0] * radius * 0.25, cy + foot * radius, radius * 1.05, radius * 0.2 + 1, 0.5)
+        ground_shadow(
+            picture, cx - sun[0] * radius * 0.25, cy + foot * radius, radius * 1.05, radius * 0.2 + 1, 0.5
+        )
         return
     away = radius * 0.09
     drop_shadow(picture, sprite, corner[0] - round(sun[0] * away), corner[1] - round(sun[1] * away - 1), 0.4)
@@ -168,9 +172,7 @@ def _strewn(name: str, radius: int) -> tuple[Sprite, int]:
 
 
 @lru_cache(maxsize=512)
-def _small_object(
-    name: str, radius: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int, int, int]:
+def _small_object(name: str, radius: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int, int, int]:
     """Colour and cover in bytes, corner, side: the same wherever it is strewn, so it is kept."""
     dice = Dice(derive_seed("strewn", name))
     kind = KINDS[name]
