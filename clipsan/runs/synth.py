@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsan.checkpoint.output import plain_os_errors
+from clipsan.disk import plain_os_errors
 from clipsan.errors import OutputError, UsageError
 from clipsan.runs.watch import Watcher
 from clipsan.synthesis.concepts import IMAGENET, ConceptList, read_concepts
@@ -80,7 +80,7 @@ def synth(
         seed: of everything; pair i depends on (seed, i) only.
         size: height and width of the images in pixels.
         concepts: what the pairs are about: a file with a name a line, a folder of labelled images,
-            `imagenet`, or the names themselves. None: everything that can be drawn for scenes, else ImageNet's classes.
+            `imagenet`, or the names. None: all that can be drawn for scenes, else ImageNet's classes.
         maker: `scenes`, or a maker of your own (`clipsan.synthesis.maker.Maker`).
         judge: scores the images; what stays below its threshold three times is dropped.
         image_format: `jpg` (quality 92, colours at full resolution) or `png`.
@@ -103,11 +103,11 @@ def synth(
     if not names:
         raise UsageError(f"none of the concepts of {listed.source} can be drawn; choose another --maker")
     for words, which in (
-        ("cannot be drawn and are left out", left_out),
-        ("occur more than once", listed.doubles),
+        ("Left out, for they cannot be drawn", left_out),
+        ("Named more than once", listed.doubles),
     ):
         if which:
-            watcher.warn(f"{len(which)} concepts {words}: {', '.join(which)}")
+            watcher.warn(f"{words}: {', '.join(which)}")
     built = _maker(maker, names, size)
     folder = Path(os.path.realpath(out))
     settings: dict[str, object] = {
