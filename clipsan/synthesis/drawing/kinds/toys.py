@@ -109,7 +109,7 @@ def _punching_bag(brush: Brush, look: Look) -> None:
         for y in (-0.5, 0.02, 0.86):
             brush.box(0, y, 0.6, 0.07, mix(look.body, BLACK, 0.55))
     brush.oval(swing * 0.4, -0.62, 0.3, 0.07, shade(look.body, 0.55))
-    brush.word(look.dice.pick(("BOX", "PUNCH", "PRO")), swing * 0.7, -0.24, 0.15, look.second, 0.03)
+    brush.word(look.dice.pick(("BOX", "PUNCH", "PRO")), swing * 0.7, -0.24, 0.1, look.second, 0.03)
 
 
 def _drumstick(brush: Brush, look: Look) -> None:
