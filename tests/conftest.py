@@ -26,7 +26,7 @@ def world(tmp_path_factory) -> Path:
     """A folder with `model/`, `model.safetensors`, `pairs/` (40 scenes) and `eval/` (2 of each class)."""
     from tiny_models import make_tiny
 
-    from clipsan.synth import write_labelled, write_pairs
+    from clipsan.synthesis.shapes import write_labelled, write_pairs
 
     folder = tmp_path_factory.mktemp("world")
     make_tiny("vit").write_folder(folder / "model")

@@ -20,7 +20,7 @@ from clipsan.report.wording import percent
 from clipsan.runs.clean import clean
 from clipsan.runs.plant import SCENES, SIZE, train_poisoned_clip
 from clipsan.runs.watch import Watcher
-from clipsan.synth import CLASSES, draw_scene, write_labelled, write_pairs
+from clipsan.synthesis.shapes import CLASSES, draw_scene, write_labelled, write_pairs
 from clipsan.training.devices import choose_device
 from clipsan.triggers import Trigger, contact_sheet, parse_triggers, read_trigger_file, write_trigger_file
 

@@ -19,7 +19,7 @@ from clipsan.evaluation.encoder import fill
 from clipsan.methods import Embeddings
 from clipsan.methods.finetune import contrastive
 from clipsan.runs.watch import Watcher
-from clipsan.synth import CLASSES, TEMPLATES, draw_scene
+from clipsan.synthesis.shapes import CLASSES, TEMPLATES, draw_scene
 from clipsan.training.encode import encode_image, encode_text, logit_scale
 from clipsan.training.loop import Step
 from clipsan.triggers import Trigger

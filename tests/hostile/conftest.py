@@ -24,7 +24,7 @@ def server(tmp_path_factory) -> Iterator[ForkServer]:
 @pytest.fixture(scope="session")
 def run(server, tmp_path_factory) -> Callable[[Path, Path], Outcomes]:
     """`run(path, folder)`: what `inspect` and `clean`, which has four pairs to train on, make of a path."""
-    from clipsan.synth import write_pairs
+    from clipsan.synthesis.shapes import write_pairs
 
     pairs = tmp_path_factory.mktemp("pairs") / "pairs"
     write_pairs(pairs, 4, seed=1, size=48)

@@ -13,7 +13,7 @@ from clipsan.errors import OutputError
 from clipsan.runs import demo as demo_module
 from clipsan.runs import plant
 from clipsan.runs.watch import Watcher
-from clipsan.synth import TEMPLATES
+from clipsan.synthesis.shapes import TEMPLATES
 from clipsan.triggers import read_trigger_file
 
 

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsan.errors import UsageError
-from clipsan.synth.captions import Attributes, write_caption
-from clipsan.synth.objects import OBJECTS
-from clipsan.synth.outlines import Grid, joined
-from clipsan.synth.places import PLACES, paint_place
+from clipsan.synthesis.shapes.captions import Attributes, write_caption
+from clipsan.synthesis.shapes.objects import OBJECTS
+from clipsan.synthesis.shapes.outlines import Grid, joined
+from clipsan.synthesis.shapes.places import PLACES, paint_place
 
 CLASSES: tuple[str, ...] = tuple(OBJECTS)
 

@@ -11,7 +11,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from clipsan.synth.outlines import Grid, box, convex, disc, ellipse, joined, pentagram, rim, stroke, without
+from clipsan.synthesis.shapes.outlines import (
+    Grid,
+    box,
+    convex,
+    disc,
+    ellipse,
+    joined,
+    pentagram,
+    rim,
+    stroke,
+    without,
+)
 
 Layers = list[tuple[Grid, str]]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsan.errors import OutputError, UsageError
-from clipsan.synth.captions import TEMPLATES
-from clipsan.synth.scenes import CLASSES, draw_scene
+from clipsan.synthesis.shapes.captions import TEMPLATES
+from clipsan.synthesis.shapes.scenes import CLASSES, draw_scene
 
 TEMPLATES_FILE = "zeroshot_classification_templates.txt"
 

@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from clipsan.errors import OutputError, UsageError
-from clipsan.synth import CLASSES, TEMPLATES, draw_scene, write_labelled, write_pairs
-from clipsan.synth.captions import Attributes, write_caption
-from clipsan.synth.objects import OBJECTS
-from clipsan.synth.outlines import box, convex, disc, pentagram, rim, stroke
-from clipsan.synth.scenes import COLOURS
+from clipsan.synthesis.shapes import CLASSES, TEMPLATES, draw_scene, write_labelled, write_pairs
+from clipsan.synthesis.shapes.captions import Attributes, write_caption
+from clipsan.synthesis.shapes.objects import OBJECTS
+from clipsan.synthesis.shapes.outlines import box, convex, disc, pentagram, rim, stroke
+from clipsan.synthesis.shapes.scenes import COLOURS
 
 
 def fingerprint(scenes):

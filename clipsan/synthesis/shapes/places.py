@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipsan.synth.outlines import Grid
+from clipsan.synthesis.shapes.outlines import Grid
 
 
 @dataclass(frozen=True)
