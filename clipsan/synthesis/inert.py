@@ -70,7 +70,7 @@ def read_config(path: Path) -> dict[str, Any]:
         CheckpointError: damaged, or of quantised weights.
         UnsafeFileError: it names code to import.
     """
-    found = read_json(path, LARGEST_CONFIG, "a configuration")
+    found = read_json(path, LARGEST_CONFIG, "a configuration", infinite=True)  # bounds of schedulers are
     where = f"{path.parent.name}/{path.name}"
     if not isinstance(found, dict):
         raise CheckpointError(f"{where} must be a JSON object.")

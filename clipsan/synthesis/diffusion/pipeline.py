@@ -8,7 +8,8 @@ which may differ between batch sizes by a level of a pixel.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class Pipeline:
             CheckpointError: diffusers cannot build it.
         """
         self.device = device
+        self._name = source.located.name
         self._pipeline = _load(source, DTYPES[precision], device)
         defaults = {
             name: parameter.default
@@ -81,6 +83,7 @@ class Pipeline:
 
         Raises:
             UsageError: memory does not suffice for one image.
+            CheckpointError: the model's parts do not fit together.
         """
         images: list[Pixels | None] = []
         while len(images) < len(captions):
@@ -103,7 +106,7 @@ class Pipeline:
         self, captions: Sequence[str], seeds: Sequence[int], sampling: Sampling, side: int
     ) -> list[Pixels | None]:
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        with torch.no_grad(), quiet():
+        with torch.no_grad(), quiet(), _sentences(self._name, "make an image by"):
             made = self._pipeline(
                 prompt=list(captions), generator=generators, num_inference_steps=sampling.steps,
                 guidance_scale=sampling.guidance, height=side, width=side, output_type="np",
@@ -133,22 +136,27 @@ class Pipeline:
 
 def _load(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
     diffusers = extra("diffusers", "Making images by diffusion")
-    extra("transformers", "Making images by diffusion")
-    with staged(source.content) as folder, quiet():
-        try:
-            pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
-                str(folder), torch_dtype=dtype, use_safetensors=True, local_files_only=True
-            )
-        except torch.OutOfMemoryError:
-            raise
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError, ImportError) as error:
-            reason = str(error).replace(str(folder), source.located.name).split("\n")[0]
-            raise CheckpointError(
-                f"diffusers {diffusers.__version__} cannot build {source.located.name}"
-                f" ({type(error).__name__}: {reason:.200})."
-            ) from None
+    with staged(source.content) as folder, quiet(), _sentences(source.located.name, "build", str(folder)):
+        pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
+            str(folder), torch_dtype=dtype, use_safetensors=True, local_files_only=True
+        )
         pipeline.set_progress_bar_config(disable=True)
         return pipeline.to(device)
+
+
+@contextmanager
+def _sentences(model: str, what: str, folder: str = "\0") -> Iterator[None]:
+    """Turn what diffusers raises over a model that does not fit together into a CheckpointError."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, LookupError, ValueError, TypeError, RuntimeError, AttributeError, ImportError) as error:
+        version = extra("diffusers", "Making images by diffusion").__version__
+        reason = str(error).replace(folder, model).split("\n")[0]
+        raise CheckpointError(
+            f"diffusers {version} cannot {what} {model} ({type(error).__name__}: {reason:.200})."
+        ) from None
 
 
 def _side(pipeline: Any) -> int:

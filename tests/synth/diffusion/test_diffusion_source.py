@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 
@@ -94,6 +95,13 @@ def test_steps_and_guidance_come_from_evidence(made, tmp_path, name, changes, st
     found = sampling_of(open_source(model), USUAL)
     assert (found.steps, found.guidance) == (steps, guidance)
     assert evidence in found.evidence
+
+
+def test_bounds_of_a_scheduler_may_be_infinite(model):
+    """As DPMSolverMultistepScheduler writes them: no JSON, but in many models."""
+    change(model / INDEX, scheduler=["diffusers", "DPMSolverMultistepScheduler"])
+    change(model / "scheduler/scheduler_config.json", lambda_min_clipped=-math.inf)
+    assert open_maker(Options(str(model), device="cpu", steps=1)).make(requests(1))[0] is not None
 
 
 def test_what_was_settled_is_said(made):
@@ -284,6 +292,14 @@ def test_a_wrong_configuration_is_one_sentence(model):
     with pytest.raises(CheckpointError, match=r"diffusers .* cannot build model \(") as caught:
         open_maker(Options(str(model), device="cpu"))
     assert "\n" not in str(caught.value)
+
+
+def test_tokens_that_the_model_has_no_embedding_for_are_one_sentence(model):
+    vocabulary = json.loads((model / "tokenizer/vocab.json").read_text())
+    (model / "tokenizer/vocab.json").write_text(json.dumps({k: v + 5000 for k, v in vocabulary.items()}))
+    maker = open_maker(Options(str(model), device="cpu", steps=1))
+    with pytest.raises(CheckpointError, match=r"cannot make an image by model \(IndexError"):
+        maker.make(requests(1))
 
 
 def test_a_folder_that_is_not_there():
