@@ -66,6 +66,10 @@ def locate(source: str | Path, first: str, choose: Callable[[hub.Take, frozenset
     repository = hub.parse_source(source) if isinstance(source, str) else None
     if repository is None:
         folder = Path(source).expanduser()
+        if folder.is_file():
+            raise CheckpointError(
+                f"{str(source)!r} is one file; give the folder or repository of the whole model."
+            )
         if not folder.is_dir():
             raise CheckpointError(
                 f"There is no folder {str(source)!r}, and it is no name of a repository; give the folder of a"

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clipsan.errors import CheckpointError, UsageError
+from clipsan.errors import CheckpointError, ClipsanError, UsageError
 from clipsan.synthesis.diffusion.defaults import Sampling, sampling_of
 from clipsan.synthesis.diffusion.source import Source
 from clipsan.synthesis.extra import extra, quiet
@@ -141,7 +141,12 @@ def _load(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
             str(folder), torch_dtype=dtype, use_safetensors=True, local_files_only=True
         )
         pipeline.set_progress_bar_config(disable=True)
-        return pipeline.to(device)
+        try:
+            return pipeline.to(device)
+        except torch.OutOfMemoryError:
+            raise UsageError(
+                f"{device} has not enough memory for {source.located.name}; choose a smaller model or precision."
+            ) from None
 
 
 @contextmanager
@@ -149,7 +154,7 @@ def _sentences(model: str, what: str, folder: str = "\0") -> Iterator[None]:
     """Turn what diffusers raises over a model that does not fit together into a CheckpointError."""
     try:
         yield
-    except torch.OutOfMemoryError:
+    except (ClipsanError, torch.OutOfMemoryError):
         raise
     except (OSError, LookupError, ValueError, TypeError, RuntimeError, AttributeError, ImportError) as error:
         version = extra("diffusers", "Making images by diffusion").__version__

@@ -145,6 +145,19 @@ def test_the_batch_falls_when_memory_runs_out_and_stays_there(made):
     assert maker.batch == 2
 
 
+def test_on_a_gpu_the_batch_comes_from_free_memory(made, monkeypatch):
+    """One image takes 1 000 of 10 000 free bytes: eight fit into 80 % of them. The counters are made up."""
+    readings = {"memory_allocated": 500, "max_memory_allocated": 1500, "mem_get_info": (10_000, 20_000)}
+    for name in ("synchronize", "reset_peak_memory_stats", *readings):
+        monkeypatch.setattr(torch.cuda, name, lambda _, name=name: readings.get(name))
+    maker = open_maker(Options(str(made / "turbo"), device="cpu", steps=2, batch_size=64))
+    maker._pipelines[0]._measured = False
+    rigged = rig(maker)
+    assert None not in maker.make(requests(20))
+    assert rigged.sizes == [1, 8, 8, 4]
+    assert maker.batch == 8
+
+
 def test_memory_for_no_image_is_a_sentence(made):
     maker = open_maker(Options(str(made / "turbo"), device="cpu", steps=1))
     rig(maker, most=0)
