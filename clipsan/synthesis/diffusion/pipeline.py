@@ -135,9 +135,9 @@ class Pipeline:
 
 
 def _load(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
-    diffusers = extra("diffusers", "Making images by diffusion")
+    automatic = _automatic_pipeline()
     with staged(source.content) as folder, quiet(), _sentences(source.located.name, "build", str(folder)):
-        pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
+        pipeline = automatic.from_pretrained(
             str(folder), torch_dtype=dtype, use_safetensors=True, local_files_only=True
         )
         pipeline.set_progress_bar_config(disable=True)
@@ -145,8 +145,22 @@ def _load(source: Source, dtype: torch.dtype, device: torch.device) -> Any:
             return pipeline.to(device)
         except torch.OutOfMemoryError:
             raise UsageError(
-                f"{device} has not enough memory for {source.located.name}; choose a smaller model or precision."
+                f"{device} has not enough memory for {source.located.name}; choose a smaller model or a lower"
+                " precision."
             ) from None
+
+
+def _automatic_pipeline() -> Any:
+    """diffusers' class that finds the pipeline; a broken installation is no fault of the model."""
+    diffusers = extra("diffusers", "Making images by diffusion")
+    try:
+        return diffusers.AutoPipelineForText2Image
+    except (ImportError, RuntimeError, AttributeError) as error:  # its lazy import wraps what went wrong
+        reason = str(error).strip().split("\n")[-1]
+        raise UsageError(
+            f"diffusers {diffusers.__version__} cannot be imported whole ({reason:.200});"
+            " install it anew with: pip install 'clipsan[synth]'"
+        ) from None
 
 
 @contextmanager
