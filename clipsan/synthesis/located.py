@@ -48,7 +48,7 @@ class Located:
     def record(self) -> dict[str, str]:
         """Fields for every pair that it makes."""
         revision = {} if self.revision is None else {"revision": self.revision}
-        return {"model": self.name, **revision, "license": self.licence}
+        return {"model": self.name, **revision, "licence": self.licence}
 
 
 def locate(source: str | Path, first: str, choose: Callable[[hub.Take, frozenset[str]], None]) -> Located:

@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from clipsan.synthesis.dice import derive_seed
 from clipsan.synthesis.language_model import LanguageModel
 from clipsan.synthesis.maker import Made, Maker, Request
+from clipsan.synthesis.nouns import plural
 
 PROMPT = """Each caption is rewritten as one vivid sentence about a picture. It names the same things.
 
@@ -65,7 +67,7 @@ class CaptionWriter:
             part = requests[at : at + AT_ONCE]
             lines = self._model.continue_lines(
                 [PROMPT.replace("{caption}", request.caption) for request in part],
-                [_seed(request) for request in part],
+                [derive_seed(request.seed, "caption") for request in part],
                 MOST_TOKENS,
                 TEMPERATURE,
             )
@@ -136,15 +138,6 @@ def fault_of(line: str, request: Request) -> str | None:
 
 
 def names(text: str, concept: str) -> bool:
-    """True where a text has a concept as whole words, or its regular plural."""
-    word = re.escape(concept.casefold())
-    plurals = [word, f"{word}s", f"{word}es"]
-    if word.endswith("y"):
-        plurals.append(f"{word[:-1]}ies")
-    return re.search(rf"(?<!\w)(?:{'|'.join(plurals)})(?!\w)", text.casefold()) is not None
-
-
-def _seed(request: Request) -> int:
-    """Apart from that of the image, and as far from that of its neighbours."""
-    digest = hashlib.sha256(f"caption {request.seed}".encode()).digest()
-    return int.from_bytes(digest[:7], "little")
+    """True where a text has a concept, or its plural, as whole words."""
+    forms = "|".join(re.escape(form.casefold()) for form in (concept, plural(concept)))
+    return re.search(rf"(?<!\w)(?:{forms})(?!\w)", text.casefold()) is not None

@@ -73,7 +73,7 @@ def test_every_concept_must_be_named():
     request = Request(0, 1, ("golden retriever", "cherry"), "a golden retriever with cherries")
     assert fault_of("Golden retrievers eat cherries.", request) is None
     assert fault_of("A golden dog eats cherries.", request) == "lost a concept"
-    assert names("two boxes", "box") and not names("two boxers", "box")
+    assert names("two boxes", "box") and names("Some MICE", "mouse") and not names("two boxers", "box")
 
 
 class Painter:
@@ -103,7 +103,7 @@ def test_captions_that_fail_stay_and_are_counted(model, monkeypatch):
     ]  # fmt: skip
     assert found[0].record == {
         "prompt": "A wet dog shakes itself.", "caption_by": "language model",
-        "grammar_caption": "a photo of dog 0", "caption_model": "tiny-lm", "caption_license": "apache-2.0",
+        "grammar_caption": "a photo of dog 0", "caption_model": "tiny-lm", "caption_licence": "apache-2.0",
     }  # fmt: skip
     assert found[1].record == {"prompt": "a photo of dog 1", "caption_by": "grammar"}
     assert maker.writer.summary() == (
@@ -183,4 +183,4 @@ def test_without_a_card_the_licence_is_unknown(folder, tmp_path):
     (mine / "README.md").unlink()
     writer = CaptionWriter(LanguageModel(mine, CPU))
     assert "licence of mine is unknown" in writer.warnings[0]
-    assert SimpleNamespace(**writer.record).caption_license == "unknown"
+    assert SimpleNamespace(**writer.record).caption_licence == "unknown"

@@ -36,7 +36,7 @@ def test_a_repository_is_loaded_and_its_commit_recorded(server, made, name):
     maker = open_maker(Options(name, device="cpu", steps=1))
     found = maker.make(requests(1))[0]
     assert found.record == {
-        "prompt": "a photo of a dog", "model": "org/sd", "revision": commit, "license": "openrail++",
+        "prompt": "a photo of a dog", "model": "org/sd", "revision": commit, "licence": "openrail++",
         "steps": 1, "guidance": 7.5,
     }  # fmt: skip
     assert maker.settings()["revision"] == commit

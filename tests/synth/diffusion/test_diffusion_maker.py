@@ -62,7 +62,7 @@ def test_sizes(made):
 def test_every_record_names_prompt_model_and_licence(made):
     record = make(made / "sd", 1, guidance=3.0)[0].record
     assert record == {
-        "prompt": "a photo of a dog", "model": "sd", "license": "mit", "steps": 2, "guidance": 3.0
+        "prompt": "a photo of a dog", "model": "sd", "licence": "mit", "steps": 2, "guidance": 3.0
     }  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_without_a_licence_it_is_unknown_and_said(made, model):
     for text, licence in change_card.items():
         (model / "README.md").write_text(text)
         maker = open_maker(Options(str(model), device="cpu", steps=1))
-        assert maker.make(requests(1))[0].record["license"] == licence
+        assert maker.make(requests(1))[0].record["licence"] == licence
         assert bool(maker.warnings) == (licence == "unknown")
     assert "unknown" in open_maker(Options(str(made / "sdxl"), device="cpu")).warnings[0]
 
