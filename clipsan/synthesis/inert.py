@@ -24,6 +24,9 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 CODE_KEYS = ("auto_map", "custom_pipelines", "custom_pipeline", "trust_remote_code", "custom_generate")
 """What makes the libraries import files of the model, when they are allowed to."""
 
+# such as attn_implementation: "org/name" makes transformers fetch a kernel from the hub and run it
+_IMPLEMENTATION = re.compile(r"_implementation(?:_internal)?$")
+
 _LAYER_KEY = re.compile(r"(?:^|_)n(?:um)?_(?:\w+_)?(?:layers?|blocks?)$|layers_per_block$|(?:^|_)depths?$")
 _TOKENIZER_KEYS = re.compile(r"_files?$|_path$|^chat_template$|^processor_class$|^tokenizer_class$|^backend$")
 _SHARD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.+-]{0,200}\.safetensors")
@@ -75,7 +78,7 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CheckpointError(f"{where} must be a JSON object.")
     for key, value in _entries(found):
-        if key in CODE_KEYS and value:
+        if (key in CODE_KEYS and value) or (_IMPLEMENTATION.search(key) and not _plain(value)):
             raise UnsafeFileError(
                 f"{where} names code of its own ({key}), which is never run; choose a model that the"
                 " libraries build without it."
@@ -85,6 +88,11 @@ def read_config(path: Path) -> dict[str, Any]:
                 f"{where} is of quantised weights, which are not loaded; choose plain ones."
             )
     return found
+
+
+def _plain(value: object) -> bool:
+    """True for the name of an implementation in the library itself ("sdpa"), and where none is named."""
+    return value is None or isinstance(value, bool) or (isinstance(value, str) and value.isidentifier())
 
 
 def read_tokenizer_config(path: Path) -> dict[str, Any]:
@@ -133,6 +141,18 @@ def check_layers(config: Mapping[str, Any], tensors: int, where: str) -> None:
             )
 
 
+def check_numbers(config: Mapping[str, Any], largest: int, where: str) -> None:
+    """Refuse whole numbers that would make a part without weights fill the memory.
+
+    Raises:
+        CheckpointError: one is above `largest`.
+    """
+    for key, value in _entries(config):
+        numbers = value if isinstance(value, list) else [value]
+        if any(type(number) is int and abs(number) > largest for number in numbers):
+            raise CheckpointError(f"{where} has {key} = {value!r:.60}, which cannot be right.")
+
+
 def read_vocabulary(path: Path) -> bytes:
     """The content of a tokenizer's file, bounded.
 
@@ -173,10 +193,13 @@ def _pad_setting(content: bytes, where: str) -> bytes:
     return json.dumps({"pad_token": str(next(iter(names), ""))}).encode()
 
 
-def _entries(found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """All keys of a JSON object and of the objects in it, with their values."""
-    for key, value in found.items():
-        yield key, value
-        for inner in value if isinstance(value, list) else [value]:
-            if isinstance(inner, dict):
-                yield from _entries(inner)
+def _entries(found: object) -> Iterator[tuple[str, Any]]:
+    """All keys of all objects in a JSON value, with their values."""
+    left = [found]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            yield from value.items()
+            left += value.values()
+        elif isinstance(value, list):
+            left += value

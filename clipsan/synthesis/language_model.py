@@ -22,6 +22,12 @@ from clipsan.synthesis.precision import DTYPES, choose_precision
 from clipsan.synthesis.staging import digest_of, staged
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+TYPES = (
+    "bloom", "gemma", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "granite", "llama", "mistral", "olmo",
+    "olmo2", "opt", "phi", "phi3", "qwen2", "qwen3", "smollm3", "stablelm",
+)  # fmt: skip
+"""transformers' types of models that are built from config.json and safetensors alone."""
+
 WHAT = "writing captions by a language model"
 TOP = 50  # the words that are drawn from
 
@@ -102,6 +108,11 @@ class LanguageModel:
             if needed not in names:
                 raise CheckpointError(f"There is no {needed}; a language model needs it here.")
         config = inert.read_config(take(CONFIG))
+        if config.get("model_type") not in TYPES:
+            raise CheckpointError(
+                f"{CONFIG} is of the type {config.get('model_type')!r:.40}; captions can be written by"
+                f" {', '.join(TYPES)}."
+            )
         weights = {WEIGHTS: take(WEIGHTS)} if WEIGHTS in names else {}
         if not weights and INDEX in names:
             table = inert.read_shard_index(take(INDEX))

@@ -145,8 +145,10 @@ def with_config(**entries):
 HOSTILE = {
     "pickles": (pickles, UnsafeFileError, "only as a pickle"),
     "code": (with_config(auto_map={"AutoModelForCausalLM": "mine.Mine"}), UnsafeFileError, "auto_map"),
-    "unknown kind": (with_config(model_type="mine"), CheckpointError, "cannot build"),
-    "no language model": (with_config(model_type="clip"), CheckpointError, "cannot build"),
+    "unknown kind": (with_config(model_type="mine"), CheckpointError, "of the type 'mine'"),
+    "no language model": (with_config(model_type="clip"), CheckpointError, "of the type 'clip'"),
+    "kernel": (with_config(attn_implementation="org/evil"), UnsafeFileError, "attn_implementation"),
+    "another shape": (with_config(n_embd=32), CheckpointError, "cannot build mine"),
     "layers": (with_config(n_layer=10**9), CheckpointError, "n_layer"),
     "no tokenizer": (lambda f, _: (f / "tokenizer.json").unlink(), CheckpointError, "no tokenizer.json"),
     "broken tokenizer": (

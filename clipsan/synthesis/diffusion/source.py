@@ -22,6 +22,9 @@ from clipsan.synthesis.diffusion.gather import INDEX_NAME, Gathered, PipelineInd
 from clipsan.synthesis.located import Located, locate
 from clipsan.synthesis.staging import Content, digest_of
 
+LARGEST_NUMBER = 100_000
+"""In the settings of a scheduler or an image processor: time steps, pixels."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -68,6 +71,8 @@ def open_source(model: str | Path, variant: str | None = None) -> Source:
         part.name: _config(part.name, CONFIG_OF[part.kind], gathered) for part in gathered.index.components
     }
     for part in gathered.index.components:
+        if part.kind in ("scheduler", "processor"):
+            inert.check_numbers(configs[part.name], LARGEST_NUMBER, f"{part.name}/{CONFIG_OF[part.kind]}")
         if part.kind in STEM_OF:
             weights = [
                 path

@@ -214,12 +214,27 @@ HOSTILE = {
     "setting that is an object": (in_index(evil={"a": 1}), CheckpointError, "cannot be right"),
     "custom_pipeline": (in_index(custom_pipeline="org/evil"), UnsafeFileError, "code of its own"),
     "auto_map": (auto_map, UnsafeFileError, "auto_map"),
+    "kernel of the hub": (
+        in_config("text_encoder", _attn_implementation="org/evil@main:run"),
+        UnsafeFileError,
+        "_attn_implementation",
+    ),
+    "kernel of the hub, deep down": (
+        in_config("text_encoder", a=[[{"b": {"attn_implementation": {"": "org/evil"}}}]]),
+        UnsafeFileError,
+        "attn_implementation",
+    ),
     "quantised": (in_config("unet", quantization_config={"a": 1}), CheckpointError, "quantised"),
     "a billion layers": (in_config("unet", layers_per_block=10**9), CheckpointError, "layers_per_block"),
     "a billion text layers": (
         in_config("text_encoder", num_hidden_layers=10**9),
         CheckpointError,
         "num_hidden",
+    ),
+    "a billion time steps": (
+        lambda model, _: change(model / "scheduler/scheduler_config.json", num_train_timesteps=10**9),
+        CheckpointError,
+        "num_train_timesteps",
     ),
     "shard outside": (shard_outside, CheckpointError, "where a safetensors file is expected"),
     "link outside": (link_outside, UnsafeFileError, "link out of"),
