@@ -93,12 +93,7 @@ class RewordingMaker:
         """`maker`: makes the images, of any caption; `writer`: rewords."""
         self._maker = maker
         self.writer = writer
-        self.name = maker.name
-
-    @property
-    def batch(self) -> int:
-        """Requests of one call."""
-        return self._maker.batch
+        self.name, self.batch = maker.name, maker.batch
 
     def settings(self) -> dict[str, object]:
         """What a resumed run must agree with."""

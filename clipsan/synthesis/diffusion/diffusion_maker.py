@@ -24,6 +24,7 @@ class DiffusionMaker:
 
     Attributes:
         name: "diffusion".
+        batch: requests of one call, those of all devices together; what fits into memory at once is less.
         notes: what was settled and why.
         warnings: what the user should read before using the images.
     """
@@ -49,6 +50,7 @@ class DiffusionMaker:
             size: of the images as they are written, in pixels.
             precision: of the pipelines.
         """
+        self.batch = sum(pipeline.batch for pipeline in pipelines)
         self._source = source
         self._pipelines = list(pipelines)
         self._sampling = sampling
@@ -56,11 +58,6 @@ class DiffusionMaker:
         self._precision = precision
         self.notes = _notes(source, pipelines[0], sampling, side, precision)
         self.warnings = source.located.warnings
-
-    @property
-    def batch(self) -> int:
-        """Requests of one call: those of all devices together."""
-        return sum(pipeline.batch for pipeline in self._pipelines)
 
     def settings(self) -> dict[str, object]:
         """What a resumed run must agree with: the model's bytes and how it is run; not the devices."""

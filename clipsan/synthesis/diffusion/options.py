@@ -27,7 +27,7 @@ class Options:
         precision: "auto", "fp32", "bf16" or "fp16".
         device: "auto" (the first GPU, else the CPU), "all" (every GPU), or names with commas between:
             "cuda:0,cuda:1". Each device makes a part of every call.
-        batch_size: images at once on each device; None: 2 on the CPU, as free memory allows on a GPU.
+        batch_size: images at once on each device, at most; None: 2 on the CPU, as free memory allows on a GPU.
     """
 
     model: str | None

@@ -142,7 +142,9 @@ def test_the_batch_falls_when_memory_runs_out_and_stays_there(made):
     rigged = rig(maker, most=2)
     assert farthest(expected, maker.make(requests(8))) <= 1
     assert rigged.sizes == [8, 4, 2, 2, 2, 2]
-    assert maker.batch == 2
+    maker.make(requests(4))
+    assert rigged.sizes[6:] == [2, 2]
+    assert maker.batch == 16  # a call stays as long as it was
 
 
 def test_on_a_gpu_the_batch_comes_from_free_memory(made, monkeypatch):
@@ -155,7 +157,6 @@ def test_on_a_gpu_the_batch_comes_from_free_memory(made, monkeypatch):
     rigged = rig(maker)
     assert None not in maker.make(requests(20))
     assert rigged.sizes == [1, 8, 8, 4]
-    assert maker.batch == 8
 
 
 def test_memory_for_no_image_is_a_sentence(made):
