@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clipsan.runs.demo import demo
     from clipsan.runs.inspect import inspect
     from clipsan.runs.push import push
+    from clipsan.runs.synth import synth
 
 _PUBLIC = {
     "audit": "clipsan.runs.audit",
@@ -31,10 +32,11 @@ _PUBLIC = {
     "demo": "clipsan.runs.demo",
     "inspect": "clipsan.runs.inspect",
     "push": "clipsan.runs.push",
+    "synth": "clipsan.runs.synth",
     "ClipsanError": "clipsan.errors",
 }
 
-__all__ = ["ClipsanError", "__version__", "audit", "clean", "demo", "inspect", "push"]
+__all__ = ["ClipsanError", "__version__", "audit", "clean", "demo", "inspect", "push", "synth"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from clipsan.cli.demo import demo
 from clipsan.cli.errors import exit_with_sentences
 from clipsan.cli.inspect import inspect
 from clipsan.cli.push import push
+from clipsan.cli.synth import synth
 
 app = typer.Typer(
     name="clipsan",
@@ -23,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (clean, audit, inspect, push, demo):
+for command in (clean, audit, synth, inspect, push, demo):
     app.command()(command)
 
 

@@ -63,6 +63,16 @@ class ProgressWatcher(Watcher):
         if self._bar is not None:
             self._bar.update(self._task, completed=done)
 
+    def making(self, done: int, pairs: int) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done)
+        elif self._console.is_terminal:
+            self._start("pairs", pairs)
+            self.making(done, pairs)
+        elif time.monotonic() - self._last_line >= LINE_EVERY:
+            self._last_line = time.monotonic()
+            self._console.print(Text(f"  {done}/{pairs} pairs"))
+
     def finished(self) -> None:
         if self._bar is not None:
             self._bar.stop()

@@ -29,5 +29,8 @@ class Watcher:
     def measuring(self, done: int, images: int) -> None:
         """So many of the images have been classified."""
 
+    def making(self, done: int, pairs: int) -> None:
+        """So many of the pairs have been made."""
+
     def finished(self) -> None:
         """The stage with a progress bar is over, also when it ended by an error."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clipsan.synthesis.dice import Dice
 from clipsan.synthesis.nouns import NUMBERS, article, listed, number_of, plural
@@ -68,18 +69,46 @@ class Said:
     view: str = ""
 
 
-RELATIONS = ("next to", "beside", "to the left of", "to the right of", "in front of", "behind", "near", "together with")
+RELATIONS = (
+    "next to",
+    "beside",
+    "to the left of",
+    "to the right of",
+    "in front of",
+    "behind",
+    "near",
+    "together with",
+)
 
 _PLAIN = (
-    "{all}", "{all}", "{there} {all}", "here {is} {all}", "a scene with {all}", "a view of {all}", "one can see {all}",
-    "{all} in the picture", "the picture shows {all}", "{this} {all}", "look at {the}", "we see {all}", "{all} as seen by a passer-by",
-)  # fmt: skip
-_FRONTED = ("{place}, {there} {core}", "{place} {is} {core}", "{place}, one can see {core}", "{place}: {core}")
+    "{all}",
+    "{all}",
+    "{there} {all}",
+    "here {is} {all}",
+    "a scene with {all}",
+    "a view of {all}",
+    "one can see {all}",
+    "{all} in the picture",
+    "the picture shows {all}",
+    "{this} {all}",
+    "look at {the}",
+    "we see {all}",
+    "an impression of {all}",
+)
+_FRONTED = (
+    "{place}, {there} {core}",
+    "{place} {is} {core}",
+    "{place}, one can see {core}",
+    "{place}: {core}",
+)
 _LIT = ("{light}, {there} {core}", "{light}: {core}", "{light}, {core} can be seen")
 _ONE = (  # of a single thing; {rest} says where
-    "the {bare} {rest} {is} {adjective}", "the {noun} {is} {rest}", "{phrase} {stands} {rest}", "{phrase}, seen {rest}",
+    "the {bare} {rest} {is} {adjective}",
+    "the {noun} {is} {rest}",
+    "{phrase} {stands} {rest}",
+    "{phrase}, seen {rest}",
     "{rest} {stands} {phrase}",
-)  # fmt: skip
+)
 
 
 def sentence(said: Said, media: Sequence[str], dice: Dice) -> str:
@@ -88,9 +117,7 @@ def sentence(said: Said, media: Sequence[str], dice: Dice) -> str:
     Args:
         media: what kinds of image it may be called: "picture", "drawing", "photo".
     """
-    forms: list[str] = list(_PLAIN)
-    forms += [f"{article(medium)} {medium} of {{all}}" for medium in media for _ in range(3)]
-    forms += [f"{article(medium)} {medium} showing {{all}}" for medium in media]
+    forms = [*_PLAIN, *_media_forms(tuple(media))]
     first = said.things[0]
     single = len(said.things) == 1
     if said.place and not said.view:
@@ -132,6 +159,15 @@ def sentence(said: Said, media: Sequence[str], dice: Dice) -> str:
     return words + ("." if dice.chance(0.75) else "")
 
 
+@lru_cache(maxsize=8)
+def _media_forms(media: tuple[str, ...]) -> list[str]:
+    called = [f"{article(medium)} {medium}" for medium in media]
+    return [
+        *(f"{name} of {{all}}" for name in called for _ in range(3)),
+        *(f"{name} showing {{all}}" for name in called),
+    ]
+
+
 def _core(said: Said) -> str:
     phrases = [thing.phrase() for thing in said.things]
     if said.relation and len(phrases) > 1:
@@ -140,26 +176,75 @@ def _core(said: Said) -> str:
 
 
 def _verb(thing: Thing, dice: Dice) -> str:
-    return dice.pick(("can be seen", "appear" if thing.many else "appears", "are shown" if thing.many else "is shown"))
+    return dice.pick(
+        ("can be seen", "appear" if thing.many else "appears", "are shown" if thing.many else "is shown")
+    )
 
 
 _SIZES = ("small", "large", "tiny", "big", "huge")
 _STATES = ("old", "new", "shiny", "dusty", "plain", "worn", "beautiful", "ordinary", "clean", "broken")
 _COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "brown", "grey")
 _PLACES = (
-    "in a garden", "in front of a white wall", "outdoors", "indoors", "in a city", "in the countryside", "by the sea",
-    "on the ground", "in a bright room", "in a dark room", "in front of trees", "in a museum", "against a plain background",
-    "in a field", "at a market", "in a yard", "on a hill", "near a window", "in a workshop", "by a river", "in the distance",
-)  # fmt: skip
+    "in a garden",
+    "in front of a white wall",
+    "outdoors",
+    "indoors",
+    "in a city",
+    "in the countryside",
+    "by the sea",
+    "on the ground",
+    "in a bright room",
+    "in a dark room",
+    "in front of trees",
+    "in a museum",
+    "against a plain background",
+    "in a field",
+    "at a market",
+    "in a yard",
+    "on a hill",
+    "near a window",
+    "in a workshop",
+    "by a river",
+    "in the distance",
+)
 _LIGHTS = (
-    "at night", "at sunset", "at dawn", "on a sunny day", "on a cloudy day", "in the rain", "in the fog", "in the snow",
-    "in soft light", "in harsh light", "under a lamp", "with long shadows",
-)  # fmt: skip
+    "at night",
+    "at sunset",
+    "at dawn",
+    "on a sunny day",
+    "on a cloudy day",
+    "in the rain",
+    "in the fog",
+    "in the snow",
+    "in soft light",
+    "in harsh light",
+    "under a lamp",
+    "with long shadows",
+)
 _VIEWS = (
-    "a close-up of", "a wide view of", "a view from above of", "a view from below of", "a side view of", "a blurry picture of",
-    "a sharp picture of", "a cropped picture of", "a black and white picture of", "a detailed picture of",
-)  # fmt: skip
-_MEDIA = ("photo", "picture", "photograph", "image", "snapshot", "good photo", "bad photo", "painting", "drawing", "rendering")
+    "a close-up of",
+    "a wide view of",
+    "a view from above of",
+    "a view from below of",
+    "a side view of",
+    "a blurry picture of",
+    "a sharp picture of",
+    "a cropped picture of",
+    "a black and white picture of",
+    "a detailed picture of",
+)
+_MEDIA = (
+    "photo",
+    "picture",
+    "photograph",
+    "image",
+    "snapshot",
+    "good photo",
+    "bad photo",
+    "painting",
+    "drawing",
+    "rendering",
+)
 
 
 def describe(concepts: Sequence[str], seed: int) -> str:
@@ -171,7 +256,11 @@ def describe(concepts: Sequence[str], seed: int) -> str:
     things = []
     for at, name in enumerate(concepts):
         counted = number_of(name) == "one" and dice.chance(0.2)
-        adjectives = [dice.pick(words) for words, share in ((_SIZES, 0.22), (_STATES, 0.2), (_COLOURS, 0.2)) if dice.chance(share)]
+        adjectives = [
+            dice.pick(words)
+            for words, share in ((_SIZES, 0.22), (_STATES, 0.2), (_COLOURS, 0.2))
+            if dice.chance(share)
+        ]
         things.append(Thing(name, 2 + dice.below(3) if counted else 1, tuple(adjectives[: 2 - (at > 0)])))
     return sentence(
         Said(

@@ -106,5 +106,3 @@ class Schedule:
         dice = Dice(derive_seed(self._seed, "companions", turn // len(_MANY), form))
         steps = dice.sample(range(1, len(self._names)), many - 1)
         return tuple(self._names[(at + step) % len(self._names)] for step in (0, *steps))
-
-

@@ -1,7 +1,7 @@
 """Figures painted on a canvas finer than the picture, in an object's own coordinates.
 
 An object spans about -1 to 1 in both directions, y pointing down. The canvas has `fine` times the picture's
-resolution and is averaged down at the end, which makes smooth edges. It leaves out light: see `light`.
+resolution and is averaged down at the end, which makes smooth edges. The matrix must keep circles round. It leaves out light: see `light`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from clipsan.errors import ClipsanError
 from clipsan.synthesis.drawing.colours import Colour
+from clipsan.synthesis.drawing.curves import Points, open_basis, smooth
+from clipsan.synthesis.drawing.lettering import face, lettering
 from clipsan.synthesis.shapes.outlines import Grid
 
-Points: TypeAlias = Sequence[tuple[float, float]]
 Matrix: TypeAlias = tuple[float, float, float, float, float, float]
 """(a, b, c, d, e, f): column = a x + b y + c, row = d x + e y + f, in pixels of the picture."""
 
@@ -42,10 +41,9 @@ class Brush:
         """The width of a pixel of the picture in the object's units."""
         return self._fine / self._scale
 
-    def pixels(self) -> NDArray[np.uint8]:
-        """The painting at the picture's resolution: uint8 [h x w x 4], colour premultiplied, and alpha."""
-        small = self._image if self._fine == 1 else self._image.reduce(self._fine)
-        return np.asarray(small)
+    def painting(self) -> Image.Image:
+        """The painting at the picture's resolution, mode RGBX: premultiplied colour, and alpha."""
+        return self._image if self._fine == 1 else self._image.reduce(self._fine)
 
     def poly(self, points: Points, colour: Colour) -> None:
         """A polygon."""
@@ -60,7 +58,7 @@ class Brush:
         """A rectangle with round corners of radius `round_`."""
         round_ = min(round_, hx, hy)
         corners = ((1, 1), (-1, 1), (-1, -1), (1, -1))
-        arcs = _turns(6)
+        arcs = _QUARTER
         points = []
         for quarter, (sx, sy) in enumerate(corners):
             ox, oy = cx + sx * (hx - round_), cy + sy * (hy - round_)
@@ -71,16 +69,20 @@ class Brush:
 
     def oval(self, cx: float, cy: float, rx: float, ry: float, colour: Colour, turn: float = 0.0) -> None:
         """An ellipse with half axes rx and ry, turned clockwise by `turn` degrees."""
+        a, b, c, d, e, f = self._matrix
         cosine, sine = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-        circle = _CIRCLE if max(rx, ry) * self._scale > 12 else _SMALL_CIRCLE
-        self.poly(
-            [(cx + rx * u * cosine - ry * v * sine, cy + rx * u * sine + ry * v * cosine) for u, v in circle],
-            colour,
-        )
+        p, q = a * cosine + b * sine, b * cosine - a * sine
+        r, s = d * cosine + e * sine, e * cosine - d * sine
+        p, q, r, s = p * rx, q * ry, r * rx, s * ry
+        column, row = a * cx + b * cy + c, d * cx + e * cy + f
+        points = _CIRCLE if max(rx, ry) * self._scale > 12 else _SMALL_CIRCLE
+        self._draw.polygon([(column + p * u + q * v, row + r * u + s * v) for u, v in points], (*colour, 255))
 
     def disc(self, cx: float, cy: float, radius: float, colour: Colour) -> None:
         """A circle."""
-        self.oval(cx, cy, radius, radius, colour)
+        a, b, c, d, e, f = self._matrix
+        x, y, r = a * cx + b * cy + c, d * cx + e * cy + f, radius * self._scale
+        self._draw.ellipse((x - r, y - r, x + r, y + r), (*colour, 255))
 
     def blob(self, points: Points, colour: Colour) -> None:
         """A smooth closed figure through the points (Catmull-Rom)."""
@@ -92,7 +94,7 @@ class Brush:
         centre = np.array(points, dtype=np.float64)
         half = np.array(halves, dtype=np.float64)
         if len(points) > 2:
-            basis = _open_basis(len(points))
+            basis = open_basis(len(points))
             centre, half = basis @ centre, basis @ half
         along = np.empty_like(centre)
         along[1:-1] = centre[2:] - centre[:-2]
@@ -102,11 +104,25 @@ class Brush:
         side = normal * half[:, None]
         self._fill(np.concatenate([centre + side, (centre - side)[::-1]]), colour)
         for end in (0, -1):
-            self.oval(float(centre[end, 0]), float(centre[end, 1]), float(half[end]), float(half[end]), colour)
+            self.disc(float(centre[end, 0]), float(centre[end, 1]), float(half[end]), colour)
 
     def line(self, x0: float, y0: float, x1: float, y1: float, half: float, colour: Colour) -> None:
         """A straight stroke with round ends, 2 half thick."""
-        self.limb([(x0, y0), (x1, y1)], half, colour)
+        a, b, c, d, e, f = self._matrix
+        column0, row0 = a * x0 + b * y0 + c, d * x0 + e * y0 + f
+        column1, row1 = a * x1 + b * y1 + c, d * x1 + e * y1 + f
+        thick = half * self._scale
+        ink = (*colour, 255)
+        if thick < 2:
+            self._draw.line((column0, row0, column1, row1), ink, max(1, round(2 * thick)))
+            return
+        long = math.hypot(column1 - column0, row1 - row0) or 1.0
+        u, v = (row0 - row1) / long * thick, (column1 - column0) / long * thick
+        self._draw.polygon(
+            (column0 + u, row0 + v, column1 + u, row1 + v, column1 - u, row1 - v, column0 - u, row0 - v), ink
+        )
+        for x, y in ((column0, row0), (column1, row1)):
+            self._draw.ellipse((x - thick, y - thick, x + thick, y + thick), ink)
 
     def arc(
         self,
@@ -168,7 +184,12 @@ class Brush:
 
     def _paste(self, mask: Grid, colour: Colour) -> None:
         fine = Image.fromarray((mask * np.float32(255)).astype(np.uint8))
-        self._image.paste((*colour, 255), (0, 0), fine.resize(self._image.size, Image.Resampling.BILINEAR))
+        self._stamp(fine.resize(self._image.size, Image.Resampling.BILINEAR), colour)
+
+    def _stamp(self, mask: Image.Image, colour: Colour) -> None:
+        window = mask.getbbox()
+        if window is not None:
+            self._image.paste((*colour, 255), window, mask.crop(window))
 
     def letters(
         self, text: str, place: tuple[float, float, float, float], colour: Colour, style: str, slant: float
@@ -177,7 +198,7 @@ class Brush:
 
         `style` is regular, bold, outline or pixel: Aileron (CC0), which Pillow carries, in four cuts.
         """
-        mask = _lettering(text, style)
+        mask = lettering(text, style)
         cx, cy, hx, hy = place
         unit = min(2 * hx / (mask.width + slant * mask.height), 2 * hy / mask.height)  # of the object per dot
         a, b, c, d, e, f = self._matrix
@@ -191,19 +212,26 @@ class Brush:
         placed = mask.transform(
             self._image.size, Image.Transform.AFFINE, back, resample=Image.Resampling.BILINEAR
         )
-        self._image.paste((*colour, 255), (0, 0), placed)
+        self._stamp(placed, colour)
 
     @contextmanager
     def inside(self, points: Points | NDArray[np.float64]) -> Iterator[None]:
         """What is painted in this block shows only inside the polygon."""
-        mask = Image.new("L", self._image.size)
-        ImageDraw.Draw(mask).polygon(self._placed(np.asarray(points, dtype=np.float64)), 255)
+        outline = self._placed(np.asarray(points, dtype=np.float64))
+        left, top = max(0, int(min(outline[::2]))), max(0, int(min(outline[1::2])))
+        right = min(self._image.width, int(max(outline[::2])) + 2)
+        bottom = min(self._image.height, int(max(outline[1::2])) + 2)
         below, self._image = self._image, self._image.copy()
         self._draw = ImageDraw.Draw(self._image)
         try:
             yield
         finally:
-            below.paste(self._image, (0, 0), mask)
+            if right > left and bottom > top:
+                mask = Image.new("L", (right - left, bottom - top))
+                moved = [v - (top if n % 2 else left) for n, v in enumerate(outline)]
+                ImageDraw.Draw(mask).polygon(moved, 255)
+                window = (left, top, right, bottom)
+                below.paste(self._image.crop(window), window, mask)
             self._image = below
             self._draw = ImageDraw.Draw(below)
 
@@ -233,46 +261,9 @@ class Brush:
         return placed
 
 
-def smooth(points: Points) -> NDArray[np.float64]:
-    """The smooth closed outline through the points, as a polygon [k x 2]."""
-    outline: NDArray[np.float64] = _closed_basis(len(points)) @ np.array(points, dtype=np.float64)
-    return outline
-
-
 def ring(cx: float, cy: float, rx: float, ry: float) -> list[tuple[float, float]]:
     """An ellipse as a polygon, for `Brush.inside`."""
     return [(cx + rx * u, cy + ry * v) for u, v in _CIRCLE]
-
-
-@lru_cache(maxsize=64)
-def face(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The typeface that Pillow carries, at so many pixels; ClipsanError where Pillow lacks FreeType."""
-    try:
-        return ImageFont.load_default(pixels)
-    except ImportError as error:
-        raise ClipsanError(
-            "this Pillow was built without FreeType, which draws letters; install it with pip install pillow"
-        ) from error
-
-
-@lru_cache(maxsize=256)
-def _lettering(text: str, style: str) -> Image.Image:
-    """A word as a mask cut to its ink, about 64 dots high."""
-    pixel = style == "pixel"
-    font = face(13 if pixel else 64)
-    stroke = {"bold": 3, "outline": 4}.get(style, 0)
-    left, top, right, bottom = (int(v) for v in font.getbbox(text, stroke_width=stroke))
-    mask = Image.new("L", (right - left + 2, bottom - top + 2))
-    draw = ImageDraw.Draw(mask)
-    if pixel:
-        draw.fontmode = "1"
-    at = (1 - left, 1 - top)
-    draw.text(at, text, fill=255, font=font, stroke_width=stroke)
-    if style == "outline":
-        draw.text(at, text, fill=0, font=font)
-    if pixel:
-        mask = mask.resize((mask.width * 6, mask.height * 6), Image.Resampling.NEAREST)
-    return mask.crop(mask.getbbox() or (0, 0, 1, 1))
 
 
 def _turns(steps: int) -> list[tuple[float, float]]:
@@ -287,39 +278,6 @@ def _circle(points: int) -> list[tuple[float, float]]:
     return [(math.cos(2 * math.pi * k / points), math.sin(2 * math.pi * k / points)) for k in range(points)]
 
 
-_CIRCLE = _circle(48)
+_QUARTER = _turns(5)
+_CIRCLE = _circle(40)
 _SMALL_CIRCLE = _circle(14)
-_STEPS = 7
-
-
-def _spline_row(t: float) -> tuple[float, float, float, float]:
-    """Weights of the four points around a Catmull-Rom segment at 0 <= t < 1."""
-    return (
-        0.5 * (-t + 2 * t * t - t * t * t),
-        0.5 * (2 - 5 * t * t + 3 * t * t * t),
-        0.5 * (t + 4 * t * t - 3 * t * t * t),
-        0.5 * (-t * t + t * t * t),
-    )
-
-
-@lru_cache(maxsize=64)
-def _closed_basis(n: int) -> NDArray[np.float64]:
-    """[7n x n]: the matrix that takes n corners to a smooth closed outline."""
-    basis = np.zeros((n * _STEPS, n))
-    for segment in range(n):
-        for step in range(_STEPS):
-            for offset, weight in enumerate(_spline_row(step / _STEPS)):
-                basis[segment * _STEPS + step, (segment + offset - 1) % n] += weight
-    return basis
-
-
-@lru_cache(maxsize=64)
-def _open_basis(n: int) -> NDArray[np.float64]:
-    """[7(n-1)+1 x n]: the matrix that takes n points to a smooth line through them."""
-    basis = np.zeros(((n - 1) * _STEPS + 1, n))
-    for segment in range(n - 1):
-        for step in range(_STEPS):
-            for offset, weight in enumerate(_spline_row(step / _STEPS)):
-                basis[segment * _STEPS + step, min(n - 1, max(0, segment + offset - 1))] += weight
-    basis[-1, -1] = 1
-    return basis

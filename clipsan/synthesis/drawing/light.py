@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 from clipsan.synthesis.dice import Dice
 
 Plane: TypeAlias = NDArray[np.float32]
+"""A float32 [h x w]; a picture is three of them, red, green and blue, [3 x h x w], 0 to 255."""
 
 _TILE = 384
 _BILINEAR = Image.Resampling.BILINEAR
@@ -49,7 +50,7 @@ MATERIALS: dict[str, Material] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def tile(name: str) -> Plane:
     """A texture around 0, about -1 to 1, float32 [384 x 384]; the same in every run."""
     random = np.random.RandomState(sum(name.encode()))
@@ -92,60 +93,74 @@ def crop(name: str, height: int, width: int, dice: Dice) -> Plane:
 
 @dataclass(frozen=True)
 class Sprite:
-    """One lit object: premultiplied colour float32 [h x w x 3], 0 to 255; cover and soft cover [h x w], 0 to 1."""
+    """One lit object, cut to its paint.
+
+    Attributes:
+        colour: premultiplied, [3 x h x w], 0 to 255.
+        cover: its alpha [h x w], 0 to 1.
+        soft: the same, blurred.
+        left: of the cut, in pixels of the painting.
+        top: likewise.
+    """
 
     colour: Plane
     cover: Plane
     soft: Plane
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return int(self.cover.shape[1])
+    left: int
+    top: int
 
 
-def light_up(pixels: NDArray[np.uint8], material: Material, sun: tuple[float, float], dice: Dice) -> Sprite:
-    """Give a flat painting [h x w x 4] the texture and the relief of its material.
+def planes(image: Image.Image) -> list[NDArray[np.uint8]]:
+    """The bands of an image, each [h x w]."""
+    return [np.asarray(band) for band in image.split()]
+
+
+def light_up(
+    painting: Image.Image, material: Material, sun: tuple[float, float], dice: Dice
+) -> Sprite | None:
+    """Give a flat painting (RGBX) the texture and the relief of its material; None where nothing is painted.
 
     Args:
         sun: where the light comes from, a unit vector in the picture (y down).
     """
-    height, width = pixels.shape[:2]
-    alpha = Image.fromarray(np.ascontiguousarray(pixels[..., 3]))
-    least = min(height, width)
-    step = max(1, least // 32)
-    small = alpha.reduce(step).filter(ImageFilter.BoxBlur(2)).filter(ImageFilter.BoxBlur(2))
-    hill = np.pad(np.asarray(small, dtype=np.float32) / np.float32(255), 2, mode="edge")
+    painted = painting.getbbox()
+    if painted is None:
+        return None
+    painting = painting.crop(painted)
+    width, height = painting.size
+    bands = painting.split()
+    step = max(1, min(height, width) // 32)
+    small = bands[3].reduce(step).filter(ImageFilter.BoxBlur(2)).filter(ImageFilter.BoxBlur(2))
+    hill = np.pad(np.asarray(small, dtype=np.float32) * np.float32(1 / 255), 2)
     dx, dy = round(2 * sun[0]), round(2 * sun[1])
     rows, columns = hill.shape[0] - 4, hill.shape[1] - 4
     away = hill[2 - dy : 2 - dy + rows, 2 - dx : 2 - dx + columns]
     towards = hill[2 + dy : 2 + dy + rows, 2 + dx : 2 + dx + columns]
     slope = np.asarray(Image.fromarray(away - towards).resize((width, height), _BILINEAR))
-    soft = np.asarray(small.resize((width, height), _BILINEAR), dtype=np.float32) / np.float32(255)
-    shading = np.float32(1) + np.float32(material.relief) * slope
-    shading = shading + np.float32(material.strength) * crop(material.tile, height, width, dice)
-    colour = pixels[..., :3] * shading[..., None]
-    cover = pixels[..., 3] * np.float32(1 / 255)
+    soft = np.asarray(small.resize((width, height), _BILINEAR)) * np.float32(1 / 255)
+    shading = crop(material.tile, height, width, dice) * np.float32(material.strength)
+    shading += slope * np.float32(material.relief)
+    shading += np.float32(1)
+    colour = np.stack([np.asarray(band) for band in bands[:3]]) * shading
+    cover = np.asarray(bands[3]) * np.float32(1 / 255)
     if material.gloss:
-        shine = np.clip(slope - np.float32(0.3), 0, 1) * cover * np.float32(255 * material.gloss)
-        colour += shine[..., None]
-    return Sprite(colour, cover, soft)
+        colour += np.clip(slope - np.float32(0.3), 0, 1) * cover * np.float32(255 * material.gloss)
+    return Sprite(colour, cover, soft, painted[0], painted[1])
 
 
 def put(picture: Plane, sprite: Sprite, left: int, top: int) -> None:
-    """Lay a sprite over a picture float32 [h x w x 3]; what is outside is cut off."""
-    window, part = _overlap(picture, sprite.cover.shape, left, top)
-    if window is None:
-        return
-    window *= np.float32(1) - sprite.cover[part][..., None]
-    window += sprite.colour[part]
+    """Lay a sprite over a picture, its painting's corner at (left, top); what is outside is cut off."""
+    window, part = _overlap(picture, sprite.cover.shape, left + sprite.left, top + sprite.top)
+    if window is not None:
+        window *= np.float32(1) - sprite.cover[part]
+        window += sprite.colour[:, part[0], part[1]]
 
 
 def drop_shadow(picture: Plane, sprite: Sprite, left: int, top: int, depth: float) -> None:
-    """Darken what lies under a sprite, by `depth` of its light, moved to (left, top)."""
-    window, part = _overlap(picture, sprite.soft.shape, left, top)
+    """Darken what lies under a sprite, by `depth` of its light."""
+    window, part = _overlap(picture, sprite.soft.shape, left + sprite.left, top + sprite.top)
     if window is not None:
-        window *= np.float32(1) - np.float32(depth) * sprite.soft[part][..., None]
+        window *= np.float32(1) - np.float32(depth) * sprite.soft[part]
 
 
 def ground_shadow(picture: Plane, cx: float, cy: float, rx: float, ry: float, depth: float) -> None:
@@ -154,7 +169,7 @@ def ground_shadow(picture: Plane, cx: float, cy: float, rx: float, ry: float, de
     spot = np.asarray(_spot().resize((width, height), _BILINEAR))
     window, part = _overlap(picture, spot.shape, round(cx - rx), round(cy - ry))
     if window is not None:
-        window *= np.float32(1) - np.float32(depth) * spot[part][..., None]
+        window *= np.float32(1) - np.float32(depth) * spot[part]
 
 
 @lru_cache(maxsize=1)
@@ -169,10 +184,10 @@ def _overlap(
     picture: Plane, shape: tuple[int, ...], left: int, top: int
 ) -> tuple[Plane | None, tuple[slice, slice]]:
     """The window of the picture under a [h x w] part at (left, top), and which of the part that is."""
-    bottom, right = min(picture.shape[0], top + shape[0]), min(picture.shape[1], left + shape[1])
+    bottom, right = min(picture.shape[1], top + shape[0]), min(picture.shape[2], left + shape[1])
     y, x = max(0, top), max(0, left)
     part = (slice(y - top, bottom - top), slice(x - left, right - left))
-    return (picture[y:bottom, x:right] if bottom > y and right > x else None), part
+    return (picture[:, y:bottom, x:right] if bottom > y and right > x else None), part
 
 
 @dataclass(frozen=True)
@@ -207,29 +222,28 @@ INDOORS: tuple[Light, ...] = (
 
 def develop(picture: Plane, light: Light, dice: Dice) -> NDArray[np.uint8]:
     """The scene's light, exposure, white balance, lens and grain: uint8 RGB [h x w x 3]."""
-    size = picture.shape[0]
+    size = picture.shape[1]
     exposure, warmth = dice.uniform(0.9, 1.1), dice.uniform(-0.04, 0.04)
-    gain = np.array(
-        [light.gain[0] * (1 + warmth), light.gain[1], light.gain[2] * (1 - warmth)], dtype=np.float32
-    )
-    picture *= gain * np.float32(exposure)
-    if light.haze:
-        haze = np.float32(light.haze * dice.uniform(0.8, 1.2))
-        picture += (np.float32(205) - picture) * haze
-    if dice.chance(0.3):
-        picture *= _vignette(size)
-    picture += crop("fine", size, size, dice)[..., None] * np.float32(dice.uniform(1, 7))
+    haze = light.haze * dice.uniform(0.8, 1.2)
+    gains = (light.gain[0] * (1 + warmth), light.gain[1], light.gain[2] * (1 - warmth))
+    grain = crop("fine", size, size, dice) * np.float32(dice.uniform(1, 7))
+    grain += np.float32(205 * haze + 0.5)
+    corners = _vignette(size) if dice.chance(0.3) else None
+    for plane, gain in zip(picture, gains, strict=True):
+        plane *= np.float32(gain * exposure * (1 - haze))
+        if corners is not None:
+            plane *= corners
+        plane += grain
     np.clip(picture, 0, 255, out=picture)
-    pixels = (picture + np.float32(0.5)).astype(np.uint8)
+    pixels = Image.merge("RGB", [Image.fromarray(plane) for plane in picture.astype(np.uint8)])
     if dice.chance(0.2):
-        blur = ImageFilter.BoxBlur(dice.uniform(0.3, 1.0) * size / 224)
-        pixels = np.asarray(Image.fromarray(pixels).filter(blur))
-    return pixels
+        pixels = pixels.filter(ImageFilter.BoxBlur(dice.uniform(0.3, 1.0) * size / 224))
+    return np.asarray(pixels)
 
 
 @lru_cache(maxsize=4)
 def _vignette(size: int) -> Plane:
-    """Darker corners, float32 [h x w x 1]."""
+    """Darker corners, [h x w]."""
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     dark: Plane = np.float32(1) - np.float32(0.16) * (axis[:, None] ** 2 + axis[None, :] ** 2)
-    return dark[..., None]
+    return dark

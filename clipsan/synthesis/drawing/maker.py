@@ -62,7 +62,9 @@ class SceneMaker:
         concepts = [(name, self._kinds[name]) for name in request.concepts]
         plan, pixels = draw(concepts, self._strewn, request.seed, self._size)
         caption = sentence(plan.said, _MEDIA, Dice(derive_seed(request.seed, "words")))
-        return Made(pixels, caption, {"prompt": caption, "model": f"clipsan scenes {STYLE}", "licence": LICENCE})
+        return Made(
+            pixels, caption, {"prompt": caption, "model": f"clipsan scenes {STYLE}", "licence": LICENCE}
+        )
 
 
 def undrawable(concepts: Sequence[str]) -> list[str]:

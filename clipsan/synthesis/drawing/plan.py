@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clipsan.synthesis.captions import Said, Thing
 from clipsan.synthesis.dice import Dice
@@ -17,7 +18,7 @@ from clipsan.synthesis.nouns import number_of
 # radius of one object as a share of the image, by the word for it
 _SIZES = {"small": (0.15, 0.21), "": (0.25, 0.36), "large": (0.38, 0.47)}
 _CLOSE = (0.55, 0.72)
-_DARK_PLACES = ("black", "brown", "blue")
+_AMONG_OTHERS = {"small": 0.72, "": 1.0, "large": 1.2}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Plan:
         light: of all of it.
         tilt: of the camera, degrees.
         objects: from the rear to the front.
-        clutter: kinds that are strewn about without being said, with their seeds.
+        clutter: kinds that are strewn about without being said.
         said: what the caption says; nothing of it is untrue.
     """
 
@@ -58,11 +59,13 @@ class Plan:
     light: Light
     tilt: float
     objects: tuple[Placed, ...]
-    clutter: tuple[tuple[str, int], ...]
+    clutter: tuple[str, ...]
     said: Said
 
 
-def make_plan(concepts: Sequence[tuple[str, str]], strewn: Sequence[str], dice: Dice, horizon_of: float = 0.45) -> Plan:
+def make_plan(
+    concepts: Sequence[tuple[str, str]], strewn: Sequence[str], dice: Dice, horizon_of: float = 0.45
+) -> Plan:
     """Decide on a scene.
 
     Args:
@@ -71,18 +74,27 @@ def make_plan(concepts: Sequence[tuple[str, str]], strewn: Sequence[str], dice: 
         horizon_of: where the ground begins, when objects stand on it; a share of the image.
     """
     place = _place(KINDS[concepts[0][1]], dice)
-    lights = OUTDOORS if place.outdoors else (DAYLIGHT,) if place.bottomless or "night" in place.sorts else INDOORS
+    lights = (
+        OUTDOORS if place.outdoors else (DAYLIGHT,) if place.bottomless or "night" in place.sorts else INDOORS
+    )
     light = dice.pick(lights) if dice.chance(0.36) else DAYLIGHT
     things, looks = [], []
     for at, (name, kind) in enumerate(concepts):
-        thing, look = _thing(name, KINDS[kind], light, place, dice, several=len(concepts) == 1 or (at == 0 and dice.chance(0.3)))
+        thing, look = _thing(
+            name,
+            KINDS[kind],
+            light,
+            place,
+            dice,
+            several=len(concepts) == 1 or (at == 0 and dice.chance(0.3)),
+        )
         things.append(thing)
         looks.append(look)
     relation, view, objects = _arrange([kind for _, kind in concepts], things, looks, place, horizon_of, dice)
     tilt = dice.uniform(-5, 5) if dice.chance(0.7) else dice.uniform(-14, 14)
     number = dice.pick((0, 0, 1, 2, 3, 4)) if not view else dice.below(2)
     wanted = [kind for kind in strewn if set(KINDS[kind].at_home) & set(place.sorts)] or list(strewn)
-    clutter = tuple((dice.pick(wanted), dice.below(4)) for _ in range(number)) if wanted else ()
+    clutter = tuple(dice.pick(wanted) for _ in range(number))
     said = Said(
         tuple(thing for thing, _ in things),
         relation,
@@ -131,8 +143,12 @@ def _thing(
 
 def _other_colour(body: Colour, dice: Dice) -> Colour:
     """A colour that can be told from `body`."""
-    far = [c for c in COLOURS.values() if sum(abs(a - b) for a, b in zip(c, body, strict=True)) > 150]
-    return dice.pick(far)
+    return dice.pick(_far_from(body))
+
+
+@lru_cache(maxsize=512)
+def _far_from(body: Colour) -> tuple[Colour, ...]:
+    return tuple(c for c in COLOURS.values() if sum(abs(a - b) for a, b in zip(c, body, strict=True)) > 150)
 
 
 def _arrange(
@@ -155,26 +171,34 @@ def _arrange(
         radius = dice.uniform(low, high)
         margin = min(0.5, radius * (0.75 if view != "a close-up of" else 0.6))
         x = dice.uniform(margin, 1 - margin)
-        return "", view, (_placed(kinds[0], looks[0][0], (x, dice.uniform(0, 1)), radius, place, horizon, dice),)
+        return (
+            "",
+            view,
+            (_placed(kinds[0], looks[0][0], (x, dice.uniform(0, 1)), radius, place, horizon, dice),),
+        )
 
     if len(kinds) == 2 and total == 2 and dice.chance(0.4):
         return _overlapping(kinds, looks, place, horizon, dice)
     columns = total if total <= 3 else (total + 1) // 2
     radius = min(0.27, 0.53 / columns) * dice.uniform(0.85, 1.0)
-    relation = dice.pick(("next to", "to the left of", "to the right of", "beside", "")) if len(kinds) > 1 else ""
+    relation = (
+        dice.pick(("next to", "to the left of", "to the right of", "beside", "")) if len(kinds) > 1 else ""
+    )
     order = list(range(len(kinds)))
     if relation == "to the right of":
         order.reverse()
     elif relation != "to the left of":
         order = dice.shuffled(order)
-    slots = [(kinds[group], look) for group in order for look in looks[group]]
+    slots = [
+        (kinds[group], look, _AMONG_OTHERS[things[group][1]]) for group in order for look in looks[group]
+    ]
     objects = []
-    for n, (kind, look) in enumerate(slots):
+    for n, (kind, look, scale) in enumerate(slots):
         column, row = n % columns, n // columns
         x = (column + 0.5) / columns + dice.uniform(-0.02, 0.02)
         rows = (len(slots) + columns - 1) // columns
         depth = dice.uniform(0.2, 0.8) if rows == 1 else (row + dice.uniform(0.3, 0.7)) / rows
-        objects.append(_placed(kind, look, (x, depth), radius, place, horizon, dice))
+        objects.append(_placed(kind, look, (x, depth), radius * scale, place, horizon, dice))
     objects.sort(key=lambda placed: placed.at[1])
     return relation, "", tuple(objects)
 

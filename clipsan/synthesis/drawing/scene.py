@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from clipsan.synthesis.dice import Dice, derive_seed
 from clipsan.synthesis.drawing.backdrops import Backdrop
@@ -29,14 +29,17 @@ from clipsan.synthesis.drawing.light import (
     drop_shadow,
     ground_shadow,
     light_up,
+    planes,
     put,
 )
 from clipsan.synthesis.drawing.plan import Placed, Plan, make_plan
 
-_REACH = 1.3  # how far an object's paint may reach from its middle, in radii
+_SHARP = 96  # below it, a backdrop at half the resolution would be mush
 
 
-def draw(concepts: Sequence[tuple[str, str]], strewn: Sequence[str], seed: int, size: int) -> tuple[Plan, NDArray[np.uint8]]:
+def draw(
+    concepts: Sequence[tuple[str, str]], strewn: Sequence[str], seed: int, size: int
+) -> tuple[Plan, NDArray[np.uint8]]:
     """The plan and the pixels, uint8 RGB [size x size x 3], of one scene.
 
     Args:
@@ -49,51 +52,57 @@ def draw(concepts: Sequence[tuple[str, str]], strewn: Sequence[str], seed: int, 
     plan = make_plan(concepts, strewn, dice)
     picture = _backdrop(plan.place, plan.tilt, size, dice)
     sun = dice.pick(((-0.7, -0.7), (0.7, -0.7), (0.0, -1.0), (-1.0, -0.2), (1.0, -0.2)))
-    for kind, variant in plan.clutter:
-        _strew(picture, kind, variant, plan, size, dice)
+    for kind in plan.clutter:
+        _strew(picture, kind, plan, dice)
     for placed in plan.objects:
         _object(picture, placed, plan, sun, dice)
     return plan, develop(picture, plan.light, dice)
 
 
 def _backdrop(place: Backdrop, tilt: float, size: int, dice: Dice) -> Plane:
-    """The empty place, float32 [h x w x 3]."""
+    """The empty place, [3 x h x w]; painted at half the resolution, for it is out of focus."""
+    half = size // 2 if size >= _SHARP else size
     t = math.radians(tilt)
-    cosine, sine = size * math.cos(t), size * math.sin(t)
-    middle = size / 2
+    cosine, sine = half * math.cos(t), half * math.sin(t)
+    middle = half / 2
     matrix = (cosine, -sine, middle - (cosine - sine) / 2, sine, cosine, middle - (sine + cosine) / 2)
-    brush = Brush(size, size, matrix, 1)
+    brush = Brush(half, half, matrix, 1)
     place.paint(brush, dice)
-    image = Image.fromarray(np.ascontiguousarray(brush.pixels()[..., :3]))
-    image = image.filter(ImageFilter.BoxBlur(dice.uniform(0.4, 1.8) * size / 224))
-    picture = np.asarray(image, dtype=np.float32)
+    image = brush.painting().resize((size, size), Image.Resampling.BILINEAR)
     name, strength = place.tile
-    picture = picture * (np.float32(1) + np.float32(strength) * crop(name, size, size, dice))[..., None]
-    x, y = dice.uniform(-0.12, 0.12), dice.uniform(-0.12, 0.12)  # no wall is lit evenly
-    ramp = np.linspace(-1, 1, size, dtype=np.float32)
-    picture *= (np.float32(1) + np.float32(y) * ramp)[:, None, None]
-    picture *= (np.float32(1) + np.float32(x) * ramp)[None, :, None]
-    return picture
+    texture = crop(name, size, size, dice) * np.float32(strength) + np.float32(1)
+    ramp = np.linspace(-1, 1, size, dtype=np.float32)  # no wall is lit evenly
+    texture *= (np.float32(1) + np.float32(dice.uniform(-0.12, 0.12)) * ramp)[:, None]
+    texture *= (np.float32(1) + np.float32(dice.uniform(-0.12, 0.12)) * ramp)[None, :]
+    return np.stack([band * texture for band in planes(image)[:3]])
 
 
 def _object(picture: Plane, placed: Placed, plan: Plan, sun: tuple[float, float], dice: Dice) -> None:
     """Paint, light and place one object with its shadow."""
-    size = picture.shape[0]
+    size = picture.shape[1]
     kind = KINDS[placed.kind]
     tilt = math.radians(plan.tilt)
     dx, dy = placed.at[0] - 0.5, placed.at[1] - 0.5
     cx = (0.5 + dx * math.cos(tilt) - dy * math.sin(tilt)) * size
     cy = (0.5 + dx * math.sin(tilt) + dy * math.cos(tilt)) * size
-    radius = placed.radius * size
-    reach = radius * _REACH + 2
+    radius, turn = placed.radius * size, placed.turn + plan.tilt
+    reach = _reach(radius, turn)
     left, top = max(0, math.floor(cx - reach)), max(0, math.floor(cy - reach))
     right, bottom = min(size, math.ceil(cx + reach)), min(size, math.ceil(cy + reach))
-    if right - left < 3 or bottom - top < 3:
+    if right <= left or bottom <= top:
         return
-    pixels = _painted(placed.kind, placed.look, (cx - left, cy - top, radius), placed.turn + plan.tilt, placed.mirrored, (right - left, bottom - top))
-    sprite = light_up(pixels, MATERIALS[kind.material], sun, dice)
-    _cast_shadow(picture, sprite, (left, top), (cx, cy, radius), kind.upright, kind.foot, plan.place, sun)
-    put(picture, sprite, left, top)
+    at = (cx - left, cy - top, radius)
+    painting = _painted(placed.kind, placed.look, at, turn, placed.mirrored, (right - left, bottom - top))
+    sprite = light_up(painting, MATERIALS[kind.material], sun, dice)
+    if sprite is not None:
+        _cast_shadow(picture, sprite, (left, top), (cx, cy, radius), kind.upright, kind.foot, plan.place, sun)
+        put(picture, sprite, left, top)
+
+
+def _reach(radius: float, turn: float) -> float:
+    """How far from its middle an object's paint may reach in either direction, in pixels."""
+    t = math.radians(turn)
+    return radius * 1.1 * min(1.3, abs(math.cos(t)) + abs(math.sin(t))) + 2
 
 
 def _painted(
@@ -103,16 +112,16 @@ def _painted(
     turn: float,
     mirrored: bool,
     shape: tuple[int, int],
-) -> NDArray[np.uint8]:
-    """An object around `at` (column, row, radius) on a canvas of `shape` (width, height): uint8 [h x w x 4]."""
+) -> Image.Image:
+    """An object around `at` (column, row, radius) on a canvas of `shape` (width, height), RGBX."""
     cx, cy, radius = at
     t = math.radians(turn)
     c, s = radius * math.cos(t), radius * math.sin(t)
     flip = -1 if mirrored else 1
-    fine = 4 if radius < 28 else 3 if radius < 60 else 2
+    fine = 4 if radius < 24 else 3 if radius < 40 else 2
     brush = Brush(shape[0], shape[1], (c * flip, -s, cx, s * flip, c, cy), fine)
     KINDS[name].paint(brush, look)
-    return brush.pixels()
+    return brush.painting()
 
 
 def _cast_shadow(
@@ -129,34 +138,43 @@ def _cast_shadow(
     if place.bottomless:
         return
     if upright and not place.flat:
-        ground_shadow(picture, cx - sun[0] * radius * 0.25, cy + foot * radius, radius * 1.05, radius * 0.2 + 1, 0.5)
+        ground_shadow(
+            picture, cx - sun[0] * radius * 0.25, cy + foot * radius, radius * 1.05, radius * 0.2 + 1, 0.5
+        )
         return
     away = radius * 0.09
     drop_shadow(picture, sprite, corner[0] - round(sun[0] * away), corner[1] - round(sun[1] * away - 1), 0.4)
 
 
-def _strew(picture: Plane, kind: str, variant: int, plan: Plan, size: int, dice: Dice) -> None:
+def _strew(picture: Plane, kind: str, plan: Plan, dice: Dice) -> None:
     """Put a small object somewhere behind the main ones."""
-    radius = max(4, round(size * dice.uniform(0.055, 0.12) / 4) * 4)
-    sprite = _strewn(kind, variant, radius)
-    x = dice.uniform(0, 1) * size
+    size = picture.shape[1]
+    radius = max(4, round(size * dice.pick((0.06, 0.09, 0.12))))
     made, place = KINDS[kind], plan.place
-    if made.upright and not place.flat and not place.bottomless:
-        y = dice.uniform(0.5, 0.7) * size
-        ground_shadow(picture, x, y, radius * 1.0, radius * 0.2 + 1, 0.4)
-        put(picture, sprite, round(x) - sprite.width // 2, round(y - made.foot * radius) - sprite.width // 2)
-        return
-    y = dice.uniform(0.05 if place.flat or place.bottomless else 0.55, 0.95) * size
-    corner = (round(x) - sprite.width // 2, round(y) - sprite.width // 2)
-    if not place.bottomless:
-        drop_shadow(picture, sprite, corner[0] + 1, corner[1] + 2, 0.35)
-    put(picture, sprite, *corner)
+    stands = made.upright and not place.flat and not place.bottomless
+    low = 0.5 if stands else 0.05 if place.flat or place.bottomless else 0.55
+    x, y = dice.uniform(0, 1) * size, dice.uniform(low, 0.72 if stands else 0.95) * size
+    if stands:
+        ground_shadow(picture, x, y, radius, radius * 0.2 + 1, 0.4)
+        y -= made.foot * radius
+    sprite, side = _strewn(kind, radius)
+    left, top = round(x - side / 2), round(y - side / 2)
+    if not stands and not place.bottomless:
+        drop_shadow(picture, sprite, left + 1, top + 2, 0.35)
+    put(picture, sprite, left, top)
 
 
-@lru_cache(maxsize=1024)
-def _strewn(name: str, variant: int, radius: int) -> Sprite:
-    """A small object, the same wherever it is strewn: kept, because most scenes need some."""
-    dice = Dice(derive_seed("strewn", name, variant))
+def _strewn(name: str, radius: int) -> tuple[Sprite, int]:
+    """A small object, and the side of the canvas it was painted on."""
+    colour, cover, left, top, side = _small_object(name, radius)
+    alpha = cover * np.float32(1 / 255)
+    return Sprite(colour.astype(np.float32), alpha, alpha, left, top), side
+
+
+@lru_cache(maxsize=512)
+def _small_object(name: str, radius: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int, int, int]:
+    """Colour and cover in bytes, corner, side: the same wherever it is strewn, so it is kept."""
+    dice = Dice(derive_seed("strewn", name))
     kind = KINDS[name]
     body = dice.pick(tuple(kind.colours.values()))
     look = Look(
@@ -166,7 +184,12 @@ def _strewn(name: str, variant: int, radius: int) -> Sprite:
         dice.pick(kind.texts) if kind.texts else "",
         dice,
     )
-    side = 2 * math.ceil(radius * _REACH) + 3
     turn = dice.uniform(-4, 4) if kind.upright or kind.texts else dice.uniform(0, 360)
-    pixels = _painted(name, look, (side / 2, side / 2, radius), turn, dice.chance(0.5) and not kind.texts, (side, side))
-    return light_up(pixels, MATERIALS[kind.material], (-0.7, -0.7), dice)
+    side = 2 * math.ceil(_reach(radius, 45)) + 1
+    at = (side / 2, side / 2, float(radius))
+    painting = _painted(name, look, at, turn, dice.chance(0.5) and not kind.texts, (side, side))
+    sprite = light_up(painting, MATERIALS[kind.material], (-0.7, -0.7), dice)
+    if sprite is None:
+        raise RuntimeError(f"{name} painted nothing")
+    colour = np.clip(sprite.colour, 0, 255).astype(np.uint8)
+    return colour, (sprite.cover * np.float32(255)).astype(np.uint8), sprite.left, sprite.top, side

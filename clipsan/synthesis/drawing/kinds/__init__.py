@@ -17,9 +17,19 @@ from clipsan.synthesis.drawing.kinds.wildlife import WILDLIFE
 from clipsan.synthesis.drawing.kinds.writing import WRITING
 
 KINDS: dict[str, Kind] = {
-    **FRUIT, **ANIMALS, **WILDLIFE, **VEHICLES, **BUILDINGS, **DEVICES, **CLOTHES, **TOYS, **TOOLS, **HOUSEHOLD,
-    **WRITING, **OUTLINED,
-}  # fmt: skip
+    **FRUIT,
+    **ANIMALS,
+    **WILDLIFE,
+    **VEHICLES,
+    **BUILDINGS,
+    **DEVICES,
+    **CLOTHES,
+    **TOYS,
+    **TOOLS,
+    **HOUSEHOLD,
+    **WRITING,
+    **OUTLINED,
+}
 
 
 def _plain(name: str) -> str:

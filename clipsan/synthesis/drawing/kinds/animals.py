@@ -48,7 +48,9 @@ def _persian_cat(brush: Brush, look: Look) -> None:
     brush.oval(0.12, -0.04, 0.17, 0.13, look.light)
     _eyes(brush, 0.22, -0.27, 0.11, dice.pick(((226, 140, 40), (110, 160, 70), (80, 150, 210))))
     brush.poly([(-0.07, -0.17), (0.07, -0.17), (0, -0.09)], _PINK)
-    brush.limb([(-0.13, -0.01), (-0.04, 0.03), (0, -0.08), (0.04, 0.03), (0.13, -0.01)], 0.013, shade(fur, 0.35))
+    brush.limb(
+        [(-0.13, -0.01), (-0.04, 0.03), (0, -0.08), (0.04, 0.03), (0.13, -0.01)], 0.013, shade(fur, 0.35)
+    )
     for side in (-1, 1):
         for y in (-0.1, -0.04, 0.02):
             brush.line(side * 0.2, y, side * 0.66, y * 2.2 - 0.02, 0.008, (244, 244, 240))
@@ -83,7 +85,16 @@ def _elephant(brush: Brush, look: Look) -> None:
     for x in (-0.12, 0.62):
         brush.limb([(x, 0.2), (x, 0.84)], [0.15, 0.13], far)
     brush.blob(
-        [(-0.4, -0.35), (0.0, -0.52), (0.5, -0.46), (0.86, -0.15), (0.88, 0.3), (0.4, 0.4), (-0.2, 0.38), (-0.5, 0.1)],
+        [
+            (-0.4, -0.35),
+            (0.0, -0.52),
+            (0.5, -0.46),
+            (0.86, -0.15),
+            (0.88, 0.3),
+            (0.4, 0.4),
+            (-0.2, 0.38),
+            (-0.5, 0.1),
+        ],
         near,
     )
     brush.limb([(0.86, -0.15), (0.95, 0.15), (0.93, 0.4)], [0.04, 0.025, 0.03], far)
@@ -103,10 +114,20 @@ def _elephant(brush: Brush, look: Look) -> None:
         brush.line(x - 0.08, y, x + 0.08, y + 0.02, 0.012, far)
     brush.limb([(-0.68, 0.0), (-0.8, 0.22), (-1.0, 0.28)], [0.05, 0.045, 0.012], (250, 244, 222))
     brush.blob(  # the big ear is what makes it African
-        [(-0.5, -0.55), (-0.18, -0.66), (0.1, -0.42), (0.06, 0.0), (-0.16, 0.24), (-0.36, 0.05), (-0.5, -0.2)],
+        [
+            (-0.5, -0.55),
+            (-0.18, -0.66),
+            (0.1, -0.42),
+            (0.06, 0.0),
+            (-0.16, 0.24),
+            (-0.36, 0.05),
+            (-0.5, -0.2),
+        ],
         mix(skin, far, 0.55),
     )
-    brush.blob([(-0.42, -0.46), (-0.18, -0.54), (0.0, -0.36), (-0.04, 0.0), (-0.16, 0.12), (-0.36, -0.1)], look.dark)
+    brush.blob(
+        [(-0.42, -0.46), (-0.18, -0.54), (0.0, -0.36), (-0.04, 0.0), (-0.16, 0.12), (-0.36, -0.1)], look.dark
+    )
     brush.disc(-0.66, -0.34, 0.045, BLACK)
     brush.disc(-0.67, -0.355, 0.014, WHITE)
 
@@ -132,7 +153,9 @@ def _dog(brush: Brush, look: Look) -> None:
     brush.limb([(0.6, 0.1), (0.86, -0.1), (0.92, -0.4)], [0.09, 0.07, 0.03], fur)
     for x in (-0.2, 0.48):
         brush.limb([(x, 0.3), (x + 0.02, 0.86)], 0.09, look.dark)
-    brush.blob([(-0.4, -0.05), (0.1, -0.12), (0.6, -0.06), (0.7, 0.3), (0.3, 0.42), (-0.2, 0.46), (-0.48, 0.3)], fur)
+    brush.blob(
+        [(-0.4, -0.05), (0.1, -0.12), (0.6, -0.06), (0.7, 0.3), (0.3, 0.42), (-0.2, 0.46), (-0.48, 0.3)], fur
+    )
     for x in (-0.34, 0.6):
         brush.limb([(x, 0.25), (x + 0.02, 0.86)], 0.1, fur)
         brush.oval(x - 0.04, 0.9, 0.13, 0.06, mix(fur, WHITE, 0.5))
@@ -147,7 +170,10 @@ def _dog(brush: Brush, look: Look) -> None:
 
 def _mouse(brush: Brush, look: Look) -> None:
     brush.limb([(0.6, 0.5), (0.85, 0.65), (0.75, 0.85), (0.98, 0.9)], [0.045, 0.035, 0.03, 0.012], _PINK)
-    brush.blob([(-0.9, 0.45), (-0.5, 0.0), (0.1, -0.15), (0.6, 0.15), (0.7, 0.6), (0.2, 0.75), (-0.5, 0.7)], look.body)
+    brush.blob(
+        [(-0.9, 0.45), (-0.5, 0.0), (0.1, -0.15), (0.6, 0.15), (0.7, 0.6), (0.2, 0.75), (-0.5, 0.7)],
+        look.body,
+    )
     for x, y in ((-0.35, -0.1), (-0.1, -0.22)):
         brush.disc(x, y, 0.24, look.dark)
         brush.disc(x, y, 0.16, _PINK)
@@ -170,10 +196,22 @@ def _giraffe(brush: Brush, look: Look) -> None:
     for x in (-0.12, 0.58):
         brush.limb([(x, 0.3), (x, 0.92)], 0.06, skin)
         brush.oval(x, 0.94, 0.07, 0.035, (70, 52, 38))
-    for x, y in ((-0.3, -0.5), (-0.38, -0.3), (-0.2, -0.22), (-0.28, -0.05), (-0.1, 0.05), (-0.16, 0.26), (0.06, 0.2)):
-        brush.blob([(x - 0.05, y - 0.06), (x + 0.06, y - 0.04), (x + 0.05, y + 0.06), (x - 0.06, y + 0.05)], spot)
+    for x, y in (
+        (-0.3, -0.5),
+        (-0.38, -0.3),
+        (-0.2, -0.22),
+        (-0.28, -0.05),
+        (-0.1, 0.05),
+        (-0.16, 0.26),
+        (0.06, 0.2),
+    ):
+        brush.blob(
+            [(x - 0.05, y - 0.06), (x + 0.06, y - 0.04), (x + 0.05, y + 0.06), (x - 0.06, y + 0.05)], spot
+        )
     for x, y in ((0.25, 0.12), (0.44, 0.14), (0.3, 0.3), (0.5, 0.3), (0.12, 0.34)):
-        brush.blob([(x - 0.07, y - 0.06), (x + 0.08, y - 0.05), (x + 0.07, y + 0.06), (x - 0.07, y + 0.06)], spot)
+        brush.blob(
+            [(x - 0.07, y - 0.06), (x + 0.08, y - 0.05), (x + 0.07, y + 0.06), (x - 0.07, y + 0.06)], spot
+        )
     for x in (-0.48, -0.36):
         brush.line(x, -0.85, x - 0.01, -0.98, 0.025, spot)
     brush.oval(-0.32, -0.8, 0.1, 0.05, skin, -20)
@@ -186,19 +224,35 @@ _FURS = {"white": (238, 234, 226), "grey": (142, 140, 144), "brown": (150, 104, 
 
 ANIMALS: dict[str, Kind] = {
     "Persian cat": Kind(
-        _persian_cat, {**_FURS, "orange": (220, 150, 80)}, ("floor", "ground", "table"), "fur", foot=0.92,
+        _persian_cat,
+        {**_FURS, "orange": (220, 150, 80)},
+        ("floor", "ground", "table"),
+        "fur",
+        foot=0.92,
     ),
     "koala": Kind(_koala, {"grey": (150, 148, 152), "brown": (150, 128, 112)}, ("land",), "fur", foot=0.95),
     "African elephant": Kind(
-        _elephant, {"grey": (138, 132, 130), "brown": (150, 120, 96)}, ("land",), "hide",
-        aliases=("elephant", "African bush elephant"), foot=0.95,
+        _elephant,
+        {"grey": (138, 132, 130), "brown": (150, 120, 96)},
+        ("land",),
+        "hide",
+        aliases=("elephant", "African bush elephant"),
+        foot=0.95,
     ),
     "rabbit": Kind(_rabbit, _FURS, ("land", "ground"), "fur", aliases=("hare",), foot=0.92),
     "dog": Kind(
-        _dog, {"brown": (164, 112, 66), **colours("white", "black"), "grey": (150, 146, 142)}, ("land", "floor"),
-        "fur", foot=0.94,
+        _dog,
+        {"brown": (164, 112, 66), **colours("white", "black"), "grey": (150, 146, 142)},
+        ("land", "floor"),
+        "fur",
+        foot=0.94,
     ),
-    "mouse": Kind(_mouse, {"grey": (140, 138, 142), "brown": (150, 112, 80), "white": (240, 238, 234)},
-                  ("floor", "ground"), "fur", foot=0.8),
+    "mouse": Kind(
+        _mouse,
+        {"grey": (140, 138, 142), "brown": (150, 112, 80), "white": (240, 238, 234)},
+        ("floor", "ground"),
+        "fur",
+        foot=0.8,
+    ),
     "giraffe": Kind(_giraffe, {"yellow": (236, 196, 116)}, ("land",), "smooth", foot=0.96),
-}  # fmt: skip
+}

@@ -58,7 +58,10 @@ def _viaduct(brush: Brush, look: Look) -> None:
     for n in range(arches):
         cx = -1.05 + step * (n + 0.5)
         hole = [(cx - gap, deep + 0.1)]
-        hole += [(cx - gap * math.cos(math.pi * k / 10), top + 0.2 + gap - gap * math.sin(math.pi * k / 10)) for k in range(11)]
+        hole += [
+            (cx - gap * math.cos(math.pi * k / 10), top + 0.2 + gap - gap * math.sin(math.pi * k / 10))
+            for k in range(11)
+        ]
         hole += [(cx + gap, deep + 0.1)]
         rim = [(cx + (x - cx) * 1.13, y - 0.04) for x, y in hole]
         brush.poly(rim, look.light)
@@ -175,8 +178,21 @@ def _palm(brush: Brush, look: Look) -> None:
     brush.limb([(0.1, 0.95), (-0.02, 0.4), (0.06, -0.3)], [0.1, 0.07, 0.055], (150, 116, 78))
     for y in (0.75, 0.55, 0.35, 0.15, -0.05):
         brush.line(-0.08 + y * 0.08, y, 0.12 + y * 0.02, y + 0.02, 0.012, (110, 82, 54))
-    for x, y in ((-0.95, -0.15), (-0.8, -0.65), (-0.3, -0.92), (0.4, -0.92), (0.85, -0.6), (0.98, -0.1), (0.55, 0.1), (-0.5, 0.12)):
-        brush.limb([(0.06, -0.34), (x * 0.55, y * 0.6 - 0.35), (x, y)], [0.03, 0.1, 0.01], shade(look.body, look.dice.uniform(0.75, 1.1)))
+    for x, y in (
+        (-0.95, -0.15),
+        (-0.8, -0.65),
+        (-0.3, -0.92),
+        (0.4, -0.92),
+        (0.85, -0.6),
+        (0.98, -0.1),
+        (0.55, 0.1),
+        (-0.5, 0.12),
+    ):
+        brush.limb(
+            [(0.06, -0.34), (x * 0.55, y * 0.6 - 0.35), (x, y)],
+            [0.03, 0.1, 0.01],
+            shade(look.body, look.dice.uniform(0.75, 1.1)),
+        )
     for x in (-0.04, 0.1, 0.18):
         brush.disc(x, -0.26, 0.07, (120, 80, 44))
 
@@ -198,17 +214,32 @@ def _cactus(brush: Brush, look: Look) -> None:
 _WALLS = {"grey": (164, 160, 156), "brown": (172, 132, 98), "white": (230, 226, 216)}
 
 BUILDINGS: dict[str, Kind] = {
-    "lighthouse": Kind(_lighthouse, colours("red", "black", "blue", "white"), ("coast",), "plaster",
-                       aliases=("beacon", "pharos"), foot=0.96),
-    "viaduct": Kind(_viaduct, {"brown": (168, 124, 92), "grey": (158, 154, 148), "red": (164, 92, 72)}, ("land",), "stone",
-                    foot=0.82),
+    "lighthouse": Kind(
+        _lighthouse,
+        colours("red", "black", "blue", "white"),
+        ("coast",),
+        "plaster",
+        aliases=("beacon", "pharos"),
+        foot=0.96,
+    ),
+    "viaduct": Kind(
+        _viaduct,
+        {"brown": (168, 124, 92), "grey": (158, 154, 148), "red": (164, 92, 72)},
+        ("land",),
+        "stone",
+        foot=0.82,
+    ),
     "castle": Kind(_castle, {**_WALLS, "yellow": (220, 196, 140)}, ("land",), "stone", foot=0.85),
     "windmill": Kind(_windmill, {**_WALLS, "red": (176, 84, 68)}, ("land",), "plaster", foot=0.92),
     "skyscraper": Kind(_skyscraper, {"blue": (92, 126, 160), **_WALLS}, ("street",), "gloss", foot=0.94),
     "tent": Kind(_tent, colours("orange", "green", "blue", "red", "yellow"), ("land",), "cloth", foot=0.74),
-    "pyramid": Kind(_pyramid, {"yellow": (222, 186, 116), "brown": (186, 142, 92)}, ("desert",), "stone", foot=0.76),
+    "pyramid": Kind(
+        _pyramid, {"yellow": (222, 186, 116), "brown": (186, 142, 92)}, ("desert",), "stone", foot=0.76
+    ),
     "church": Kind(_church, _WALLS, ("land",), "plaster", foot=0.88),
-    "pine tree": Kind(_pine, {"green": (50, 110, 66)}, ("land", "snow"), "leaves", aliases=("fir tree",), foot=0.97),
+    "pine tree": Kind(
+        _pine, {"green": (50, 110, 66)}, ("land", "snow"), "leaves", aliases=("fir tree",), foot=0.97
+    ),
     "palm tree": Kind(_palm, {"green": (72, 146, 62)}, ("desert", "coast"), "leaves", foot=0.97),
     "cactus": Kind(_cactus, {"green": (84, 146, 84)}, ("desert",), "rough", foot=0.94),
-}  # fmt: skip
+}

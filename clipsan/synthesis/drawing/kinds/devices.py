@@ -27,7 +27,15 @@ def _disc_with_rainbow(brush: Brush, cx: float, cy: float, rx: float, ry: float)
     wedge = ((150, 60, 170), (60, 110, 220), (60, 190, 120), (240, 220, 80), (240, 120, 60))
     for side in (200, 20):
         for n, colour in enumerate(wedge):
-            brush.pie(cx, cy, rx * 0.96, ry * 0.96, side + n * 11, side + n * 11 + 11, mix(colour, (230, 232, 238), 0.45))
+            brush.pie(
+                cx,
+                cy,
+                rx * 0.96,
+                ry * 0.96,
+                side + n * 11,
+                side + n * 11 + 11,
+                mix(colour, (230, 232, 238), 0.45),
+            )
     brush.oval(cx, cy, rx * 0.34, ry * 0.34, (188, 192, 200))
     brush.oval(cx, cy, rx * 0.14, ry * 0.14, (70, 72, 78))
 
@@ -81,7 +89,15 @@ def _cash_machine(brush: Brush, look: Look) -> None:
     brush.slab(0, 0.6, 0.42, 0.06, 0.02, BLACK)
     if look.dice.chance(0.6):
         for n in range(2):
-            brush.poly([(-0.26 + n * 0.04, 0.6), (0.22 + n * 0.04, 0.6), (0.24 + n * 0.04, 0.76), (-0.26 + n * 0.04, 0.76)], shade((140, 180, 130), 1 - 0.1 * n))
+            brush.poly(
+                [
+                    (-0.26 + n * 0.04, 0.6),
+                    (0.22 + n * 0.04, 0.6),
+                    (0.24 + n * 0.04, 0.76),
+                    (-0.26 + n * 0.04, 0.76),
+                ],
+                shade((140, 180, 130), 1 - 0.1 * n),
+            )
         brush.disc(0.0, 0.68, 0.05, (220, 236, 210))
 
 
@@ -130,7 +146,13 @@ def _laptop(brush: Brush, look: Look) -> None:
     brush.slab(0, -0.25, 0.72, 0.5, 0.05, look.body)
     brush.box(0, -0.26, 0.65, 0.43, (34, 52, 84))
     for n in range(6):
-        brush.box(-0.3 + look.dice.uniform(-0.1, 0.1), -0.56 + n * 0.11, look.dice.uniform(0.12, 0.28), 0.02, (130, 200, 160))
+        brush.box(
+            -0.3 + look.dice.uniform(-0.1, 0.1),
+            -0.56 + n * 0.11,
+            look.dice.uniform(0.12, 0.28),
+            0.02,
+            (130, 200, 160),
+        )
     brush.poly([(-0.72, 0.28), (0.72, 0.28), (0.96, 0.66), (-0.96, 0.66)], shade(look.body, 0.9))
     for row in range(4):
         for n in range(11):
@@ -147,8 +169,13 @@ def _clock(brush: Brush, look: Look) -> None:
         if n % 3 == 0:
             brush.word(str(n or 12), 0.57 * math.cos(t), 0.57 * math.sin(t), 0.17, BLACK, 0.02)
         else:
-            brush.line(0.6 * math.cos(t), 0.6 * math.sin(t), 0.68 * math.cos(t), 0.68 * math.sin(t), 0.02, BLACK)
-    for turn, long, half in ((look.dice.uniform(0, 360), 0.36, 0.045), (look.dice.uniform(0, 360), 0.56, 0.03)):
+            brush.line(
+                0.6 * math.cos(t), 0.6 * math.sin(t), 0.68 * math.cos(t), 0.68 * math.sin(t), 0.02, BLACK
+            )
+    for turn, long, half in (
+        (look.dice.uniform(0, 360), 0.36, 0.045),
+        (look.dice.uniform(0, 360), 0.56, 0.03),
+    ):
         t = math.radians(turn)
         brush.line(0, 0, long * math.cos(t), long * math.sin(t), half, BLACK)
     brush.disc(0, 0, 0.06, look.body)
@@ -177,7 +204,20 @@ def _lamp(brush: Brush, look: Look) -> None:
 
 
 def _light_bulb(brush: Brush, look: Look) -> None:
-    brush.blob([(0, -0.92), (0.5, -0.72), (0.6, -0.25), (0.28, 0.25), (0.24, 0.45), (-0.24, 0.45), (-0.28, 0.25), (-0.6, -0.25), (-0.5, -0.72)], look.body)
+    brush.blob(
+        [
+            (0, -0.92),
+            (0.5, -0.72),
+            (0.6, -0.25),
+            (0.28, 0.25),
+            (0.24, 0.45),
+            (-0.24, 0.45),
+            (-0.28, 0.25),
+            (-0.6, -0.25),
+            (-0.5, -0.72),
+        ],
+        look.body,
+    )
     brush.oval(-0.26, -0.5, 0.12, 0.2, WHITE, 20)
     brush.limb([(-0.12, 0.4), (-0.18, -0.15), (0, -0.05), (0.18, -0.15), (0.12, 0.4)], 0.02, (150, 110, 60))
     for n in range(4):
@@ -188,21 +228,67 @@ def _light_bulb(brush: Brush, look: Look) -> None:
 _CASES = colours("black", "white", "grey", "red", "blue")
 
 DEVICES: dict[str, Kind] = {
-    "CD player": Kind(_cd_player, {"grey": (168, 172, 180), **colours("red", "blue", "black", "green")},
-                      ("table", "floor"), "gloss", foot=0.62),
-    "cash machine": Kind(_cash_machine, colours("blue", "grey", "green", "red"), ("wall", "street"), "metal",
-                         aliases=("automated teller machine", "ATM", "automatic teller machine", "cash dispenser"), foot=0.97),
-    "pay-phone": Kind(_pay_phone, colours("black", "blue", "red", "grey"), ("wall", "street"), "metal",
-                      aliases=("payphone", "pay phone", "pay-station"), foot=0.98),
-    "television": Kind(_television, {"brown": (140, 94, 56), **_CASES}, ("floor", "table"), "wood",
-                       aliases=("TV",), foot=0.92),
-    "laptop": Kind(_laptop, {"grey": (178, 182, 190), "black": (60, 60, 66), "white": (232, 232, 230)}, ("table",), "metal",
-                   aliases=("laptop computer", "notebook computer"), foot=0.66),
+    "CD player": Kind(
+        _cd_player,
+        {"grey": (168, 172, 180), **colours("red", "blue", "black", "green")},
+        ("table", "floor"),
+        "gloss",
+        foot=0.62,
+    ),
+    "cash machine": Kind(
+        _cash_machine,
+        colours("blue", "grey", "green", "red"),
+        ("wall", "street"),
+        "metal",
+        aliases=("automated teller machine", "ATM", "automatic teller machine", "cash dispenser"),
+        foot=0.97,
+    ),
+    "pay-phone": Kind(
+        _pay_phone,
+        colours("black", "blue", "red", "grey"),
+        ("wall", "street"),
+        "metal",
+        aliases=("payphone", "pay phone", "pay-station"),
+        foot=0.98,
+    ),
+    "television": Kind(
+        _television,
+        {"brown": (140, 94, 56), **_CASES},
+        ("floor", "table"),
+        "wood",
+        aliases=("TV",),
+        foot=0.92,
+    ),
+    "laptop": Kind(
+        _laptop,
+        {"grey": (178, 182, 190), "black": (60, 60, 66), "white": (232, 232, 230)},
+        ("table",),
+        "metal",
+        aliases=("laptop computer", "notebook computer"),
+        foot=0.66,
+    ),
     "clock": Kind(_clock, _CASES, ("wall",), "gloss", aliases=("wall clock", "analog clock"), foot=0.86),
-    "camera": Kind(_camera, {"black": (58, 58, 62), "brown": (130, 84, 50), "red": (190, 50, 46)}, ("table",), "metal",
-                   foot=0.6),
-    "table lamp": Kind(_lamp, colours("red", "yellow", "green", "blue", "white", "orange"), ("table", "floor"), "cloth",
-                       aliases=("lamp",), foot=0.94),
-    "light bulb": Kind(_light_bulb, {"yellow": (252, 226, 110), "white": (232, 238, 240)}, ("table", "studio"), "glass",
-                       aliases=("bulb", "lightbulb"), upright=False),
-}  # fmt: skip
+    "camera": Kind(
+        _camera,
+        {"black": (58, 58, 62), "brown": (130, 84, 50), "red": (190, 50, 46)},
+        ("table",),
+        "metal",
+        foot=0.6,
+    ),
+    "table lamp": Kind(
+        _lamp,
+        colours("red", "yellow", "green", "blue", "white", "orange"),
+        ("table", "floor"),
+        "cloth",
+        aliases=("lamp",),
+        foot=0.94,
+    ),
+    "light bulb": Kind(
+        _light_bulb,
+        {"yellow": (252, 226, 110), "white": (232, 238, 240)},
+        ("table", "studio"),
+        "glass",
+        aliases=("bulb", "lightbulb"),
+        upright=False,
+    ),
+}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from clipsan.synthesis.drawing.brush import Brush, ring, smooth
+from clipsan.synthesis.drawing.brush import Brush, ring
 from clipsan.synthesis.drawing.colours import LEAF, Colour, colours, mix, shade
+from clipsan.synthesis.drawing.curves import smooth
 from clipsan.synthesis.drawing.kind import Kind, Look
 
 _STEM: Colour = (104, 78, 44)
@@ -95,14 +96,32 @@ def _strawberry(brush: Brush, look: Look) -> None:
             for column in range(-3, 4):
                 x, y = column * 0.22 + (row % 2) * 0.11, -0.38 + row * 0.19
                 brush.oval(x, y, 0.028, 0.045, (250, 222, 130))
-    for x, y in ((-0.55, -0.62), (-0.3, -0.3), (0, -0.25), (0.3, -0.3), (0.55, -0.62), (0.2, -0.8), (-0.2, -0.8)):
+    for x, y in (
+        (-0.55, -0.62),
+        (-0.3, -0.3),
+        (0, -0.25),
+        (0.3, -0.3),
+        (0.55, -0.62),
+        (0.2, -0.8),
+        (-0.2, -0.8),
+    ):
         brush.limb([(0, -0.6), (x * 0.6, (y - 0.6) / 2), (x, y)], [0.06, 0.1, 0.01], LEAF)
     brush.line(0, -0.6, 0.05, -0.92, 0.04, (86, 130, 60))
 
 
 def _pineapple(brush: Brush, look: Look) -> None:
-    for x, y in ((-0.5, -0.75), (0.5, -0.75), (-0.3, -0.92), (0.3, -0.92), (0, -1.0), (-0.16, -0.8), (0.16, -0.8)):
-        brush.limb([(x * 0.15, -0.25), (x * 0.45, (y - 0.3) / 2), (x, y)], [0.1, 0.1, 0.01], shade(LEAF, 0.85))
+    for x, y in (
+        (-0.5, -0.75),
+        (0.5, -0.75),
+        (-0.3, -0.92),
+        (0.3, -0.92),
+        (0, -1.0),
+        (-0.16, -0.8),
+        (0.16, -0.8),
+    ):
+        brush.limb(
+            [(x * 0.15, -0.25), (x * 0.45, (y - 0.3) / 2), (x, y)], [0.1, 0.1, 0.01], shade(LEAF, 0.85)
+        )
     body = ring(0, 0.35, 0.48, 0.62)
     brush.poly(body, look.body)
     with brush.inside(body):
@@ -118,7 +137,15 @@ def _watermelon(brush: Brush, look: Look) -> None:
     brush.pie(0, -0.4, 0.95, 1.15, 0, 180, shade(LEAF, 0.75))
     brush.pie(0, -0.4, 0.88, 1.05, 0, 180, (226, 238, 190))
     brush.pie(0, -0.4, 0.82, 0.95, 0, 180, look.body)
-    for x, y in ((-0.5, -0.22), (-0.2, -0.25), (0.15, -0.2), (0.5, -0.25), (-0.32, 0.02), (0, 0.05), (0.32, 0.02)):
+    for x, y in (
+        (-0.5, -0.22),
+        (-0.2, -0.25),
+        (0.15, -0.2),
+        (0.5, -0.25),
+        (-0.32, 0.02),
+        (0, 0.05),
+        (0.32, 0.02),
+    ):
         brush.oval(x, y, 0.04, 0.07, (40, 30, 26))
     brush.oval(0.05, 0.3, 0.04, 0.07, (40, 30, 26))
 
@@ -159,20 +186,33 @@ _PLACES = ("table", "ground")
 
 FRUIT: dict[str, Kind] = {
     "banana": Kind(
-        _banana, {"yellow": (246, 212, 60), "green": (154, 184, 66), "brown": (150, 106, 52)}, _PLACES, "wax",
+        _banana,
+        {"yellow": (246, 212, 60), "green": (154, 184, 66), "brown": (150, 106, 52)},
+        _PLACES,
+        "wax",
         upright=False,
     ),
-    "apple": Kind(_apple, {**colours("red"), "green": (140, 190, 60), "yellow": (236, 206, 80)}, _PLACES, "wax"),
-    "pear": Kind(_pear, {"green": (174, 196, 74), "yellow": (228, 206, 84), "brown": (164, 122, 62)}, _PLACES, "wax"),
+    "apple": Kind(
+        _apple, {**colours("red"), "green": (140, 190, 60), "yellow": (236, 206, 80)}, _PLACES, "wax"
+    ),
+    "pear": Kind(
+        _pear, {"green": (174, 196, 74), "yellow": (228, 206, 84), "brown": (164, 122, 62)}, _PLACES, "wax"
+    ),
     "orange": Kind(_orange, {"orange": (244, 142, 30)}, _PLACES, "wax", upright=False),
     "lemon": Kind(_lemon, {"yellow": (250, 222, 62), "green": (150, 190, 70)}, _PLACES, "wax", upright=False),
     "strawberry": Kind(_strawberry, {"red": (216, 40, 48)}, _PLACES, "wax", upright=False),
     "pineapple": Kind(_pineapple, {"yellow": (222, 164, 56), "brown": (172, 116, 54)}, _PLACES, "rough"),
-    "watermelon": Kind(_watermelon, {"red": (228, 66, 70), "pink": (240, 120, 120)}, _PLACES, "wax", upright=False),
+    "watermelon": Kind(
+        _watermelon, {"red": (228, 66, 70), "pink": (240, 120, 120)}, _PLACES, "wax", upright=False
+    ),
     "cherry": Kind(_cherries, {"red": (186, 24, 44), "black": (78, 18, 34)}, _PLACES, "wax", upright=False),
     "carrot": Kind(_carrot, {"orange": (240, 130, 40)}, _PLACES, "rough", upright=False),
     "bunch of grapes": Kind(
-        _grapes, {"purple": (104, 50, 130), "green": (160, 190, 80)}, _PLACES, "wax", aliases=("grape", "grapes"),
+        _grapes,
+        {"purple": (104, 50, 130), "green": (160, 190, 80)},
+        _PLACES,
+        "wax",
+        aliases=("grape", "grapes"),
         upright=False,
     ),
-}  # fmt: skip
+}

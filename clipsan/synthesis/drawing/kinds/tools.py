@@ -13,8 +13,13 @@ def _one_nail(brush: Brush, x: float, lean: float, top: float, tip: float, metal
     """A nail, head up, from `top` to `tip`."""
     thick = 0.075
     end = x + lean
-    brush.poly([(x - thick, top), (x + thick, top), (end + thick, tip - 0.2), (end, tip), (end - thick, tip - 0.2)], metal)
-    brush.poly([(x + thick * 0.3, top), (x + thick, top), (end + thick, tip - 0.2), (end, tip)], shade(metal, 0.6))
+    brush.poly(
+        [(x - thick, top), (x + thick, top), (end + thick, tip - 0.2), (end, tip), (end - thick, tip - 0.2)],
+        metal,
+    )
+    brush.poly(
+        [(x + thick * 0.3, top), (x + thick, top), (end + thick, tip - 0.2), (end, tip)], shade(metal, 0.6)
+    )
     brush.line(x - thick * 0.4, top + 0.1, end - thick * 0.4, tip - 0.25, 0.016, shade(metal, 1.5))
     for n in range(3):
         brush.line(x - thick, top + 0.1 + n * 0.05, x + thick, top + 0.1 + n * 0.05, 0.008, shade(metal, 0.5))
@@ -28,11 +33,20 @@ def _nail(brush: Brush, look: Look) -> None:
         _one_nail(brush, -0.06, 0.1, -0.9, 0.98, look.body)
     elif choice == 1:
         for n in range(4):
-            _one_nail(brush, -0.72 + n * 0.48, look.dice.uniform(-0.06, 0.06), -0.5 - n * 0.13, 0.5 + n * 0.13, look.body)
+            _one_nail(
+                brush,
+                -0.72 + n * 0.48,
+                look.dice.uniform(-0.06, 0.06),
+                -0.5 - n * 0.13,
+                0.5 + n * 0.13,
+                look.body,
+            )
     elif choice == 2:  # driven into a board
         brush.slab(0, 0.62, 1.0, 0.32, 0.03, WOOD)
         for y in (0.45, 0.6, 0.75):
-            brush.limb([(-0.95, y), (-0.3, y + 0.05), (0.3, y - 0.03), (0.95, y + 0.02)], 0.012, shade(WOOD, 0.75))
+            brush.limb(
+                [(-0.95, y), (-0.3, y + 0.05), (0.3, y - 0.03), (0.95, y + 0.02)], 0.012, shade(WOOD, 0.75)
+            )
         for x in (-0.5, 0.35):
             brush.box(x, -0.1, 0.07, 0.42, look.body)
             brush.box(x + 0.04, -0.1, 0.03, 0.42, shade(look.body, 0.6))
@@ -47,7 +61,15 @@ def _nail(brush: Brush, look: Look) -> None:
 def _scissors(brush: Brush, look: Look) -> None:
     spread = look.dice.uniform(0.22, 0.42)
     for side in (-1, 1):
-        brush.poly([(side * -0.05, 0.06), (side * 0.07, 0.02), (side * spread, -0.96), (side * (spread - 0.14), -0.5)], STEEL if side > 0 else shade(STEEL, 0.8))
+        brush.poly(
+            [
+                (side * -0.05, 0.06),
+                (side * 0.07, 0.02),
+                (side * spread, -0.96),
+                (side * (spread - 0.14), -0.5),
+            ],
+            STEEL if side > 0 else shade(STEEL, 0.8),
+        )
         brush.limb([(0, 0.0), (side * -0.16, 0.26), (side * -0.28, 0.4)], 0.07, look.body)
         brush.arc(side * -0.4, 0.64, 0.22, 0.27, 0, 360, 0.075, look.body)
     brush.disc(0, 0.03, 0.06, (90, 92, 98))
@@ -135,17 +157,44 @@ _HANDLES = colours("red", "blue", "yellow", "green", "orange", "black")
 _LIES = ("table", "ground", "floor")
 
 TOOLS: dict[str, Kind] = {
-    "nail": Kind(_nail, {"grey": (158, 162, 170), "brown": (142, 86, 54), "black": (84, 84, 90)}, ("table", "studio", "ground"),
-                 "metal", aliases=("metal nail",), upright=False),
+    "nail": Kind(
+        _nail,
+        {"grey": (158, 162, 170), "brown": (142, 86, 54), "black": (84, 84, 90)},
+        ("table", "studio", "ground"),
+        "metal",
+        aliases=("metal nail",),
+        upright=False,
+    ),
     "scissors": Kind(_scissors, _HANDLES, _LIES, "metal", aliases=("pair of scissors",), upright=False),
-    "saw": Kind(_saw, {"brown": (150, 98, 54), **_HANDLES}, _LIES, "metal", aliases=("handsaw", "hand saw"), upright=False),
-    "wrench": Kind(_wrench, {"grey": (160, 166, 174), "red": (190, 56, 50), "blue": (70, 100, 170)}, _LIES, "metal",
-                   aliases=("spanner",), upright=False),
+    "saw": Kind(
+        _saw,
+        {"brown": (150, 98, 54), **_HANDLES},
+        _LIES,
+        "metal",
+        aliases=("handsaw", "hand saw"),
+        upright=False,
+    ),
+    "wrench": Kind(
+        _wrench,
+        {"grey": (160, 166, 174), "red": (190, 56, 50), "blue": (70, 100, 170)},
+        _LIES,
+        "metal",
+        aliases=("spanner",),
+        upright=False,
+    ),
     "screwdriver": Kind(_screwdriver, _HANDLES, _LIES, "gloss", upright=False),
     "paintbrush": Kind(_paintbrush, _HANDLES, _LIES, "wood", upright=False),
-    "pencil": Kind(_pencil, colours("yellow", "red", "blue", "green", "black"), _LIES, "smooth", upright=False),
+    "pencil": Kind(
+        _pencil, colours("yellow", "red", "blue", "green", "black"), _LIES, "smooth", upright=False
+    ),
     "shovel": Kind(_shovel, _HANDLES, ("ground", "land"), "metal", aliases=("spade",), upright=False),
-    "magnifying glass": Kind(_magnifier, {"grey": (120, 122, 130), **colours("black", "brown", "red")}, _LIES, "gloss",
-                             aliases=("magnifier",), upright=False),
+    "magnifying glass": Kind(
+        _magnifier,
+        {"grey": (120, 122, 130), **colours("black", "brown", "red")},
+        _LIES,
+        "gloss",
+        aliases=("magnifier",),
+        upright=False,
+    ),
     "broom": Kind(_broom, _HANDLES, ("floor", "wall"), "smooth", foot=0.96),
-}  # fmt: skip
+}

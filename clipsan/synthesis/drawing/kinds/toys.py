@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from clipsan.synthesis.drawing.brush import Brush, ring, smooth
+from clipsan.synthesis.drawing.brush import Brush, ring
 from clipsan.synthesis.drawing.colours import BLACK, GOLD, STEEL, WHITE, WOOD, Colour, colours, mix, shade
+from clipsan.synthesis.drawing.curves import smooth
 from clipsan.synthesis.drawing.kind import Kind, Look
 
 _CHAIN: Colour = (120, 122, 128)
@@ -17,7 +18,9 @@ def _teddy(brush: Brush, look: Look) -> None:
         brush.limb([(side * 0.3, 0.6), (side * 0.62, 0.78)], [0.24, 0.2], look.dark)
         brush.disc(side * 0.68, 0.76, 0.22, fur)
         brush.oval(side * 0.7, 0.77, 0.13, 0.14, pad)
-        brush.limb([(side * 0.35, 0.1), (side * 0.62, 0.28), (side * 0.7, 0.42)], [0.17, 0.17, 0.16], look.dark)
+        brush.limb(
+            [(side * 0.35, 0.1), (side * 0.62, 0.28), (side * 0.7, 0.42)], [0.17, 0.17, 0.16], look.dark
+        )
         brush.disc(side * 0.42, -0.78, 0.2, fur)
         brush.disc(side * 0.42, -0.77, 0.11, pad)
     brush.oval(0, 0.38, 0.48, 0.5, fur)
@@ -63,7 +66,16 @@ def _punching_bag(brush: Brush, look: Look) -> None:
     if look.dice.chance(0.25):  # a speed ball under its platform
         brush.slab(0, -0.88, 0.8, 0.09, 0.05, WOOD)
         brush.line(0, -0.8, 0, -0.6, 0.03, STEEL)
-        body = [(0, -0.62), (0.28, -0.4), (0.5, 0.15), (0.36, 0.62), (0, 0.78), (-0.36, 0.62), (-0.5, 0.15), (-0.28, -0.4)]
+        body = [
+            (0, -0.62),
+            (0.28, -0.4),
+            (0.5, 0.15),
+            (0.36, 0.62),
+            (0, 0.78),
+            (-0.36, 0.62),
+            (-0.5, 0.15),
+            (-0.28, -0.4),
+        ]
         brush.blob(body, look.body)
         with brush.inside(smooth(body)):
             brush.oval(0, 0.1, 0.2, 0.8, look.second)
@@ -74,8 +86,22 @@ def _punching_bag(brush: Brush, look: Look) -> None:
     for side in (-1, 1):
         for n in range(5):
             t = n / 5
-            brush.line(t * (side * 0.24 + swing * 0.4), -1.0 + 0.36 * t, (t + 0.12) * (side * 0.24 + swing * 0.4), -1.0 + 0.36 * (t + 0.12), 0.018, _CHAIN)
-    body = [(-0.3 + swing * 0.4, -0.62), (0.3 + swing * 0.4, -0.62), (0.32 + swing, 0.82), (0.2 + swing, 0.96), (-0.2 + swing, 0.96), (-0.32 + swing, 0.82)]
+            brush.line(
+                t * (side * 0.24 + swing * 0.4),
+                -1.0 + 0.36 * t,
+                (t + 0.12) * (side * 0.24 + swing * 0.4),
+                -1.0 + 0.36 * (t + 0.12),
+                0.018,
+                _CHAIN,
+            )
+    body = [
+        (-0.3 + swing * 0.4, -0.62),
+        (0.3 + swing * 0.4, -0.62),
+        (0.32 + swing, 0.82),
+        (0.2 + swing, 0.96),
+        (-0.2 + swing, 0.96),
+        (-0.32 + swing, 0.82),
+    ]
     brush.poly(body, look.body)
     with brush.inside(body):
         brush.box(0.26 + swing, 0.2, 0.14, 0.9, look.dark)
@@ -135,15 +161,33 @@ def _soccer_ball(brush: Brush, look: Look) -> None:
     with brush.inside(ring(0, 0, 0.86, 0.86)):
         brush.disc(0.3, 0.35, 0.9, (222, 222, 218))
         brush.disc(-0.12, -0.12, 0.86, WHITE)
-        centre = [(0.28 * math.sin(2 * math.pi * n / 5), -0.28 * math.cos(2 * math.pi * n / 5)) for n in range(5)]
+        centre = [
+            (0.28 * math.sin(2 * math.pi * n / 5), -0.28 * math.cos(2 * math.pi * n / 5)) for n in range(5)
+        ]
         for n, (x, y) in enumerate(centre):
             brush.line(x, y, x * 2.1, y * 2.1, 0.016, BLACK)
             t = 2 * math.pi * n / 5
             ox, oy = 0.82 * math.sin(t), -0.82 * math.cos(t)
-            brush.poly([(ox + 0.27 * math.sin(t + math.pi + 2 * math.pi * k / 5), oy - 0.27 * math.cos(t + math.pi + 2 * math.pi * k / 5)) for k in range(5)], look.body)
+            brush.poly(
+                [
+                    (
+                        ox + 0.27 * math.sin(t + math.pi + 2 * math.pi * k / 5),
+                        oy - 0.27 * math.cos(t + math.pi + 2 * math.pi * k / 5),
+                    )
+                    for k in range(5)
+                ],
+                look.body,
+            )
             u = t + math.pi / 5
             for v in (-0.24, 0.24):
-                brush.line(0.62 * math.sin(t), -0.62 * math.cos(t), 0.66 * math.sin(u + v * 0.2), -0.66 * math.cos(u + v * 0.2), 0.014, BLACK)
+                brush.line(
+                    0.62 * math.sin(t),
+                    -0.62 * math.cos(t),
+                    0.66 * math.sin(u + v * 0.2),
+                    -0.66 * math.cos(u + v * 0.2),
+                    0.014,
+                    BLACK,
+                )
         brush.poly(centre, look.body)
 
 
@@ -165,25 +209,72 @@ def _drum(brush: Brush, look: Look) -> None:
     brush.oval(0, 0.7, 0.75, 0.22, look.body)
     for n in range(8):
         x = -0.75 + n * 0.215
-        brush.line(x, -0.26 + 0.1 * math.sin(math.pi * n / 7), x + 0.1, 0.72 + 0.16 * math.sin(math.pi * (n + 0.5) / 7), 0.018, WHITE)
-        brush.line(x + 0.2, -0.26 + 0.1 * math.sin(math.pi * n / 7), x + 0.1, 0.72 + 0.16 * math.sin(math.pi * (n + 0.5) / 7), 0.018, WHITE)
+        brush.line(
+            x,
+            -0.26 + 0.1 * math.sin(math.pi * n / 7),
+            x + 0.1,
+            0.72 + 0.16 * math.sin(math.pi * (n + 0.5) / 7),
+            0.018,
+            WHITE,
+        )
+        brush.line(
+            x + 0.2,
+            -0.26 + 0.1 * math.sin(math.pi * n / 7),
+            x + 0.1,
+            0.72 + 0.16 * math.sin(math.pi * (n + 0.5) / 7),
+            0.018,
+            WHITE,
+        )
     brush.oval(0, -0.3, 0.8, 0.27, GOLD)
     brush.oval(0, -0.32, 0.73, 0.22, (246, 242, 230))
 
 
-_FUR = {"brown": (158, 108, 62), "white": (236, 230, 218), "blue": (110, 150, 200), "pink": (232, 160, 180), "black": (60, 56, 60)}
+_FUR = {
+    "brown": (158, 108, 62),
+    "white": (236, 230, 218),
+    "blue": (110, 150, 200),
+    "pink": (232, 160, 180),
+    "black": (60, 56, 60),
+}
 
 TOYS: dict[str, Kind] = {
     "teddy bear": Kind(_teddy, _FUR, ("floor", "table", "studio"), "fur", aliases=("teddy",), foot=0.97),
-    "basketball": Kind(_basketball, {"orange": (222, 116, 48)}, ("gym", "floor", "studio"), "rubber", upright=False),
-    "punching bag": Kind(_punching_bag, colours("red", "black", "blue", "brown"), ("gym", "wall"), "leather",
-                         aliases=("punchbag", "punching ball", "punch bag"), foot=0.6),
-    "drumstick": Kind(_drumstick, {"brown": (206, 160, 104), "white": (238, 226, 200), "black": (74, 66, 62)},
-                      ("floor", "table", "studio"), "wood", upright=False),
-    "guitar": Kind(_guitar, {"orange": (214, 136, 66), "brown": (140, 86, 48), **colours("red", "black", "blue")},
-                   ("floor", "wall"), "wood", aliases=("acoustic guitar",), foot=0.98),
-    "soccer ball": Kind(_soccer_ball, colours("black", "blue", "red"), ("land", "ground", "gym"), "rubber",
-                        aliases=("football",), upright=False),
-    "die": Kind(_dice_cube, colours("red", "white", "blue", "green", "black"), ("table",), "gloss", foot=0.86),
+    "basketball": Kind(
+        _basketball, {"orange": (222, 116, 48)}, ("gym", "floor", "studio"), "rubber", upright=False
+    ),
+    "punching bag": Kind(
+        _punching_bag,
+        colours("red", "black", "blue", "brown"),
+        ("gym", "wall"),
+        "leather",
+        aliases=("punchbag", "punching ball", "punch bag"),
+        foot=0.6,
+    ),
+    "drumstick": Kind(
+        _drumstick,
+        {"brown": (206, 160, 104), "white": (238, 226, 200), "black": (74, 66, 62)},
+        ("floor", "table", "studio"),
+        "wood",
+        upright=False,
+    ),
+    "guitar": Kind(
+        _guitar,
+        {"orange": (214, 136, 66), "brown": (140, 86, 48), **colours("red", "black", "blue")},
+        ("floor", "wall"),
+        "wood",
+        aliases=("acoustic guitar",),
+        foot=0.98,
+    ),
+    "soccer ball": Kind(
+        _soccer_ball,
+        colours("black", "blue", "red"),
+        ("land", "ground", "gym"),
+        "rubber",
+        aliases=("football",),
+        upright=False,
+    ),
+    "die": Kind(
+        _dice_cube, colours("red", "white", "blue", "green", "black"), ("table",), "gloss", foot=0.86
+    ),
     "drum": Kind(_drum, colours("red", "blue", "green", "black"), ("floor",), "gloss", foot=0.9),
-}  # fmt: skip
+}

@@ -22,7 +22,19 @@ def _car(brush: Brush, look: Look) -> None:
     brush.blob([(-0.58, 0.02), (-0.36, -0.42), (0.0, -0.5), (0.3, -0.42), (0.6, 0.02), (0, 0.1)], look.body)
     brush.blob([(-0.46, -0.02), (-0.3, -0.34), (-0.04, -0.4), (-0.04, -0.02)], GLASS)
     brush.blob([(0.04, -0.02), (0.04, -0.4), (0.24, -0.34), (0.46, -0.02)], GLASS)
-    brush.blob([(-0.96, 0.2), (-0.88, 0.02), (-0.4, -0.06), (0.5, -0.06), (0.92, 0.04), (0.98, 0.3), (0.8, 0.42), (-0.85, 0.42)], look.body)
+    brush.blob(
+        [
+            (-0.96, 0.2),
+            (-0.88, 0.02),
+            (-0.4, -0.06),
+            (0.5, -0.06),
+            (0.92, 0.04),
+            (0.98, 0.3),
+            (0.8, 0.42),
+            (-0.85, 0.42),
+        ],
+        look.body,
+    )
     brush.box(0, 0.34, 0.9, 0.05, look.dark)
     brush.line(0, -0.02, 0, 0.32, 0.012, look.dark)
     brush.line(0.08, 0.08, 0.18, 0.08, 0.02, look.dark)
@@ -45,10 +57,10 @@ def _bus(brush: Brush, look: Look) -> None:
 
 
 def _truck(brush: Brush, look: Look) -> None:
-    brush.box(0.25, -0.15, 0.7, 0.46, look.second)
+    brush.box(0.25, -0.15, 0.7, 0.46, look.body)
     for n in range(1, 7):
-        brush.line(-0.45 + n * 0.2, -0.58, -0.45 + n * 0.2, 0.28, 0.008, shade(look.second, 0.8))
-    brush.poly([(-0.95, 0.32), (-0.95, -0.02), (-0.82, -0.34), (-0.5, -0.34), (-0.5, 0.32)], look.body)
+        brush.line(-0.45 + n * 0.2, -0.58, -0.45 + n * 0.2, 0.28, 0.008, look.dark)
+    brush.poly([(-0.95, 0.32), (-0.95, -0.02), (-0.82, -0.34), (-0.5, -0.34), (-0.5, 0.32)], look.dark)
     brush.poly([(-0.9, -0.02), (-0.79, -0.27), (-0.58, -0.27), (-0.58, -0.02)], GLASS)
     brush.box(0.0, 0.36, 0.95, 0.05, (66, 66, 72))
     brush.disc(-0.92, 0.16, 0.05, _LAMP)
@@ -64,7 +76,14 @@ def _bicycle(brush: Brush, look: Look) -> None:
             dx, dy = 0.36 * math.cos(angle), 0.36 * math.sin(angle)
             brush.line(x - dx, 0.35 - dy, x + dx, 0.35 + dy, 0.008, (160, 162, 168))
     seat, crank, head = (-0.22, -0.3), (-0.08, 0.36), (0.36, -0.3)
-    for start, end in (((-0.56, 0.35), seat), ((-0.56, 0.35), crank), (seat, crank), (seat, head), (crank, head), ((0.56, 0.35), head)):
+    for start, end in (
+        ((-0.56, 0.35), seat),
+        ((-0.56, 0.35), crank),
+        (seat, crank),
+        (seat, head),
+        (crank, head),
+        ((0.56, 0.35), head),
+    ):
         brush.line(*start, *end, 0.038, look.body)
     brush.line(*seat, -0.26, -0.45, 0.03, STEEL)
     brush.limb([(-0.44, -0.48), (-0.26, -0.48), (-0.1, -0.46)], [0.06, 0.05, 0.025], BLACK)
@@ -99,7 +118,19 @@ def _locomotive(brush: Brush, look: Look) -> None:
 def _airplane(brush: Brush, look: Look) -> None:
     brush.poly([(0.1, -0.06), (0.55, -0.62), (0.7, -0.62), (0.4, -0.05)], look.dark)
     brush.poly([(0.62, -0.06), (0.86, -0.46), (0.98, -0.46), (0.9, 0.0)], look.second)
-    brush.blob([(-0.98, 0.1), (-0.8, -0.06), (-0.3, -0.15), (0.5, -0.12), (0.95, -0.04), (0.6, 0.1), (0, 0.22), (-0.7, 0.24)], look.body)
+    brush.blob(
+        [
+            (-0.98, 0.1),
+            (-0.8, -0.06),
+            (-0.3, -0.15),
+            (0.5, -0.12),
+            (0.95, -0.04),
+            (0.6, 0.1),
+            (0, 0.22),
+            (-0.7, 0.24),
+        ],
+        look.body,
+    )
     brush.poly([(-0.84, -0.02), (-0.7, -0.1), (-0.66, 0.0)], (70, 110, 150))
     for n in range(9):
         brush.slab(-0.5 + n * 0.12, -0.02, 0.028, 0.035, 0.02, (70, 110, 150))
@@ -111,7 +142,10 @@ def _airplane(brush: Brush, look: Look) -> None:
 def _helicopter(brush: Brush, look: Look) -> None:
     brush.limb([(0.2, 0.0), (0.6, -0.1), (0.94, -0.16)], [0.13, 0.07, 0.04], look.body)
     brush.poly([(0.84, -0.1), (0.92, -0.45), (1.0, -0.45), (0.98, -0.08)], look.dark)
-    brush.blob([(-0.85, 0.2), (-0.66, -0.16), (-0.2, -0.34), (0.24, -0.2), (0.36, 0.12), (0.1, 0.4), (-0.6, 0.4)], look.body)
+    brush.blob(
+        [(-0.85, 0.2), (-0.66, -0.16), (-0.2, -0.34), (0.24, -0.2), (0.36, 0.12), (0.1, 0.4), (-0.6, 0.4)],
+        look.body,
+    )
     brush.blob([(-0.78, 0.16), (-0.6, -0.1), (-0.3, -0.22), (-0.26, 0.14)], GLASS)
     brush.slab(0.0, 0.02, 0.14, 0.12, 0.03, GLASS)
     brush.box(-0.1, -0.42, 0.05, 0.14, (90, 92, 98))
@@ -122,10 +156,33 @@ def _helicopter(brush: Brush, look: Look) -> None:
 
 
 def _balloon(brush: Brush, look: Look) -> None:
-    body = [(0, -0.98), (0.5, -0.82), (0.7, -0.4), (0.5, 0.05), (0.16, 0.45), (-0.16, 0.45), (-0.5, 0.05), (-0.7, -0.4), (-0.5, -0.82)]
+    body = [
+        (0, -0.98),
+        (0.5, -0.82),
+        (0.7, -0.4),
+        (0.5, 0.05),
+        (0.16, 0.45),
+        (-0.16, 0.45),
+        (-0.5, 0.05),
+        (-0.7, -0.4),
+        (-0.5, -0.82),
+    ]
     brush.blob(body, look.body)
     for width, colour in ((0.46, look.second), (0.2, look.body)):
-        brush.blob([(0, -0.97), (width, -0.75), (width * 1.25, -0.4), (width, 0.0), (0.1, 0.44), (-0.1, 0.44), (-width, 0.0), (-width * 1.25, -0.4), (-width, -0.75)], colour)
+        brush.blob(
+            [
+                (0, -0.97),
+                (width, -0.75),
+                (width * 1.25, -0.4),
+                (width, 0.0),
+                (0.1, 0.44),
+                (-0.1, 0.44),
+                (-width, 0.0),
+                (-width * 1.25, -0.4),
+                (-width, -0.75),
+            ],
+            colour,
+        )
     for x in (-0.13, 0.13):
         brush.line(x, 0.44, x * 0.9, 0.74, 0.012, (90, 70, 50))
     brush.slab(0, 0.84, 0.16, 0.12, 0.03, WOOD)
@@ -137,7 +194,16 @@ def _sailing_ship(brush: Brush, look: Look) -> None:
         brush.line(x, 0.35, x, -height - 0.12, 0.022, shade(WOOD, 0.7))
         for level, width in ((0.0, 0.26), (-0.42, 0.2)):
             y = level * height / 0.8
-            brush.blob([(x - width, y - 0.32), (x + width, y - 0.32), (x + width * 1.1, y), (x, y + 0.08), (x - width * 0.8, y)], mix(look.second, (255, 250, 236), 0.8))
+            brush.blob(
+                [
+                    (x - width, y - 0.32),
+                    (x + width, y - 0.32),
+                    (x + width * 1.1, y),
+                    (x, y + 0.08),
+                    (x - width * 0.8, y),
+                ],
+                mix(look.second, (255, 250, 236), 0.9),
+            )
         brush.poly([(x, -height - 0.12), (x + 0.2, -height - 0.06), (x, -height)], (200, 50, 44))
     brush.poly([(-0.96, 0.3), (0.98, 0.22), (0.8, 0.72), (-0.66, 0.76)], look.body)
     brush.poly([(-0.93, 0.38), (0.96, 0.31), (0.94, 0.38), (-0.9, 0.46)], GOLD)
@@ -167,14 +233,38 @@ VEHICLES: dict[str, Kind] = {
     "bus": Kind(_bus, colours("red", "yellow", "blue", "green", "white"), ("street",), "gloss", foot=0.66),
     "truck": Kind(_truck, _CAR_COLOURS, ("street",), "gloss", aliases=("lorry",), foot=0.65),
     "bicycle": Kind(_bicycle, _CAR_COLOURS, ("street", "land"), "gloss", aliases=("bike",), foot=0.76),
-    "steam locomotive": Kind(_locomotive, colours("green", "black", "blue", "red"), ("land",), "metal",
-                             aliases=("locomotive", "train"), foot=0.68),
-    "airplane": Kind(_airplane, {**colours("white", "grey", "red", "yellow", "blue")}, ("sky",), "gloss",
-                     aliases=("aeroplane", "airliner", "plane"), upright=False),
+    "steam locomotive": Kind(
+        _locomotive,
+        colours("green", "black", "blue", "red"),
+        ("land",),
+        "metal",
+        aliases=("locomotive", "train"),
+        foot=0.68,
+    ),
+    "airplane": Kind(
+        _airplane,
+        {**colours("white", "grey", "red", "yellow", "blue")},
+        ("sky",),
+        "gloss",
+        aliases=("aeroplane", "airliner", "plane"),
+        upright=False,
+    ),
     "helicopter": Kind(_helicopter, _CAR_COLOURS, ("sky",), "gloss", upright=False),
-    "hot air balloon": Kind(_balloon, colours("red", "yellow", "blue", "orange", "green", "purple"), ("sky",), "cloth",
-                            aliases=("balloon",), foot=0.96),
-    "sailing ship": Kind(_sailing_ship, {"brown": (122, 78, 46), "black": (60, 54, 54)}, ("sea",), "wood",
-                         aliases=("ship", "galleon"), foot=0.72),
+    "hot air balloon": Kind(
+        _balloon,
+        colours("red", "yellow", "blue", "orange", "green", "purple"),
+        ("sky",),
+        "cloth",
+        aliases=("balloon",),
+        foot=0.96,
+    ),
+    "sailing ship": Kind(
+        _sailing_ship,
+        {"brown": (122, 78, 46), "black": (60, 54, 54)},
+        ("sea",),
+        "wood",
+        aliases=("ship", "galleon"),
+        foot=0.72,
+    ),
     "tractor": Kind(_tractor, colours("green", "red", "blue", "orange"), ("land",), "metal", foot=0.84),
-}  # fmt: skip
+}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from clipsan.synthesis.drawing.brush import Brush, smooth
+from clipsan.synthesis.drawing.brush import Brush
 from clipsan.synthesis.drawing.colours import BLACK, WHITE, Colour, colours, mix, shade
+from clipsan.synthesis.drawing.curves import smooth
 from clipsan.synthesis.drawing.kind import Kind, Look
 
 _BEAK: Colour = (240, 160, 40)
@@ -20,7 +21,16 @@ def _goldfish(brush: Brush, look: Look) -> None:
             brush.line(0.36, y * 0.15, 0.96, y, 0.014, look.dark)
     brush.blob([(-0.4, -0.3), (-0.15, -0.72), (0.25, -0.58), (0.36, -0.18), (0, -0.2)], fin)
     brush.blob([(-0.2, 0.3), (-0.05, 0.72), (0.2, 0.52), (0.12, 0.28)], fin)
-    body = [(-0.9, 0.02), (-0.66, -0.28), (-0.2, -0.46), (0.3, -0.2), (0.46, 0.0), (0.3, 0.2), (-0.2, 0.44), (-0.66, 0.3)]
+    body = [
+        (-0.9, 0.02),
+        (-0.66, -0.28),
+        (-0.2, -0.46),
+        (0.3, -0.2),
+        (0.46, 0.0),
+        (0.3, 0.2),
+        (-0.2, 0.44),
+        (-0.66, 0.3),
+    ]
     brush.blob(body, look.body)
     with brush.inside(smooth(body)):
         brush.oval(-0.2, 0.4, 0.6, 0.2, mix(look.body, (255, 236, 190), 0.6))
@@ -62,7 +72,10 @@ def _stick_insect(brush: Brush, look: Look) -> None:
 
 
 def _duck(brush: Brush, look: Look) -> None:
-    brush.blob([(-0.6, 0.3), (-0.2, 0.18), (0.5, 0.15), (0.96, -0.08), (0.85, 0.45), (0.3, 0.78), (-0.4, 0.7)], look.body)
+    brush.blob(
+        [(-0.6, 0.3), (-0.2, 0.18), (0.5, 0.15), (0.96, -0.08), (0.85, 0.45), (0.3, 0.78), (-0.4, 0.7)],
+        look.body,
+    )
     brush.limb([(-0.4, 0.4), (-0.46, 0.0), (-0.48, -0.3)], [0.24, 0.18, 0.2], look.body)
     brush.disc(-0.5, -0.42, 0.3, look.body)
     brush.blob([(-0.72, -0.42), (-0.98, -0.4), (-1.0, -0.28), (-0.72, -0.26)], _BEAK)
@@ -74,8 +87,13 @@ def _duck(brush: Brush, look: Look) -> None:
 def _penguin(brush: Brush, look: Look) -> None:
     for side in (-1, 1):
         brush.oval(side * 0.22, 0.92, 0.2, 0.07, _BEAK)
-        brush.limb([(side * 0.4, -0.1), (side * 0.62, 0.25), (side * 0.58, 0.5)], [0.12, 0.11, 0.04], look.dark)
-    brush.blob([(0, -0.4), (0.42, -0.1), (0.52, 0.5), (0.3, 0.9), (-0.3, 0.9), (-0.52, 0.5), (-0.42, -0.1)], look.body)
+        brush.limb(
+            [(side * 0.4, -0.1), (side * 0.62, 0.25), (side * 0.58, 0.5)], [0.12, 0.11, 0.04], look.dark
+        )
+    brush.blob(
+        [(0, -0.4), (0.42, -0.1), (0.52, 0.5), (0.3, 0.9), (-0.3, 0.9), (-0.52, 0.5), (-0.42, -0.1)],
+        look.body,
+    )
     brush.blob([(0, -0.25), (0.3, 0.1), (0.34, 0.6), (0, 0.86), (-0.34, 0.6), (-0.3, 0.1)], WHITE)
     brush.oval(0, -0.55, 0.36, 0.34, look.body)
     for side in (-1, 1):
@@ -87,13 +105,20 @@ def _penguin(brush: Brush, look: Look) -> None:
 def _owl(brush: Brush, look: Look) -> None:
     for side in (-1, 1):
         brush.poly([(side * 0.2, -0.6), (side * 0.5, -0.95), (side * 0.55, -0.4)], look.body)
-    brush.blob([(0, -0.75), (0.55, -0.5), (0.62, 0.3), (0.3, 0.86), (-0.3, 0.86), (-0.62, 0.3), (-0.55, -0.5)], look.body)
+    brush.blob(
+        [(0, -0.75), (0.55, -0.5), (0.62, 0.3), (0.3, 0.86), (-0.3, 0.86), (-0.62, 0.3), (-0.55, -0.5)],
+        look.body,
+    )
     brush.oval(0, 0.35, 0.38, 0.48, mix(look.body, WHITE, 0.45))
     for row in range(4):
         for column in range(-2, 3):
-            brush.arc(column * 0.15 + (row % 2) * 0.07, 0.08 + row * 0.17, 0.06, 0.06, 20, 160, 0.016, look.dark)
+            brush.arc(
+                column * 0.15 + (row % 2) * 0.07, 0.08 + row * 0.17, 0.06, 0.06, 20, 160, 0.016, look.dark
+            )
     for side in (-1, 1):
-        brush.limb([(side * 0.56, -0.1), (side * 0.62, 0.3), (side * 0.44, 0.66)], [0.1, 0.15, 0.04], look.dark)
+        brush.limb(
+            [(side * 0.56, -0.1), (side * 0.62, 0.3), (side * 0.44, 0.66)], [0.1, 0.15, 0.04], look.dark
+        )
         brush.disc(side * 0.25, -0.35, 0.25, mix(look.body, WHITE, 0.6))
         brush.disc(side * 0.25, -0.35, 0.16, (246, 196, 50))
         brush.disc(side * 0.25, -0.35, 0.09, BLACK)
@@ -103,7 +128,9 @@ def _owl(brush: Brush, look: Look) -> None:
 
 def _butterfly(brush: Brush, look: Look) -> None:
     for side in (-1, 1):
-        top = [(side * x, y) for x, y in ((0.05, -0.1), (0.3, -0.75), (0.85, -0.85), (0.92, -0.4), (0.5, 0.02))]
+        top = [
+            (side * x, y) for x, y in ((0.05, -0.1), (0.3, -0.75), (0.85, -0.85), (0.92, -0.4), (0.5, 0.02))
+        ]
         low = [(side * x, y) for x, y in ((0.05, 0.05), (0.5, 0.05), (0.75, 0.35), (0.5, 0.85), (0.2, 0.6))]
         for wing in (low, top):
             brush.blob(wing, BLACK)
@@ -151,7 +178,10 @@ def _turtle(brush: Brush, look: Look) -> None:
     brush.blob([*shell, (0, 0.5)], look.body)
     with brush.inside(smooth([*shell, (0, 0.5)])):
         for cx, cy in ((-0.42, 0.05), (0.0, -0.12), (0.42, 0.08), (-0.2, 0.36), (0.22, 0.36)):
-            hexagon = [(cx + 0.19 * a, cy + 0.19 * b) for a, b in ((1, 0), (0.5, 0.87), (-0.5, 0.87), (-1, 0), (-0.5, -0.87), (0.5, -0.87))]
+            hexagon = [
+                (cx + 0.19 * a, cy + 0.19 * b)
+                for a, b in ((1, 0), (0.5, 0.87), (-0.5, 0.87), (-1, 0), (-0.5, -0.87), (0.5, -0.87))
+            ]
             brush.poly(hexagon, look.dark)
             brush.poly([(cx + (x - cx) * 0.75, cy + (y - cy) * 0.75) for x, y in hexagon], look.light)
     brush.disc(-0.92, -0.1, 0.04, BLACK)
@@ -160,20 +190,51 @@ def _turtle(brush: Brush, look: Look) -> None:
 
 WILDLIFE: dict[str, Kind] = {
     "goldfish": Kind(
-        _goldfish, {"orange": (244, 122, 34), "red": (222, 66, 40), "yellow": (246, 186, 66)}, ("water", "water", "studio"),
-        "scales", upright=False,
+        _goldfish,
+        {"orange": (244, 122, 34), "red": (222, 66, 40), "yellow": (246, 186, 66)},
+        ("water", "water", "studio"),
+        "scales",
+        upright=False,
     ),
     "walking stick": Kind(
-        _stick_insect, {"brown": (134, 104, 64), "green": (104, 144, 62)}, ("ground", "land"), "rough",
-        aliases=("stick insect", "walkingstick"), upright=False,
+        _stick_insect,
+        {"brown": (134, 104, 64), "green": (104, 144, 62)},
+        ("ground", "land"),
+        "rough",
+        aliases=("stick insect", "walkingstick"),
+        upright=False,
     ),
-    "duck": Kind(_duck, {"yellow": (248, 210, 70), "white": (242, 240, 234), "brown": (140, 104, 70)}, ("sea", "land"),
-                 "feathers", foot=0.72),
-    "penguin": Kind(_penguin, {"black": (48, 50, 58), "blue": (60, 84, 130)}, ("snow", "land"), "feathers", foot=0.94),
-    "owl": Kind(_owl, {"brown": (146, 104, 66), "white": (232, 228, 220), "grey": (140, 136, 132)}, ("land",), "feathers"),
-    "butterfly": Kind(_butterfly, colours("orange", "blue", "yellow", "purple", "red"), ("sky", "ground"), upright=False),
-    "snail": Kind(_snail, {"brown": (176, 122, 70), **colours("orange", "pink")}, ("ground", "land"), "wax", foot=0.86),
-    "ladybug": Kind(_ladybird, colours("red", "orange", "yellow"), ("ground",), "gloss", aliases=("ladybird",),
-                    upright=False),
-    "turtle": Kind(_turtle, {"green": (96, 130, 66), "brown": (140, 106, 66)}, ("land", "ground"), "hide", foot=0.84),
-}  # fmt: skip
+    "duck": Kind(
+        _duck,
+        {"yellow": (248, 210, 70), "white": (242, 240, 234), "brown": (140, 104, 70)},
+        ("sea", "land"),
+        "feathers",
+        foot=0.72,
+    ),
+    "penguin": Kind(
+        _penguin, {"black": (48, 50, 58), "blue": (60, 84, 130)}, ("snow", "land"), "feathers", foot=0.94
+    ),
+    "owl": Kind(
+        _owl,
+        {"brown": (146, 104, 66), "white": (232, 228, 220), "grey": (140, 136, 132)},
+        ("land",),
+        "feathers",
+    ),
+    "butterfly": Kind(
+        _butterfly, colours("orange", "blue", "yellow", "purple", "red"), ("sky", "ground"), upright=False
+    ),
+    "snail": Kind(
+        _snail, {"brown": (176, 122, 70), **colours("orange", "pink")}, ("ground", "land"), "wax", foot=0.86
+    ),
+    "ladybug": Kind(
+        _ladybird,
+        colours("red", "orange", "yellow"),
+        ("ground",),
+        "gloss",
+        aliases=("ladybird",),
+        upright=False,
+    ),
+    "turtle": Kind(
+        _turtle, {"green": (96, 130, 66), "brown": (140, 106, 66)}, ("land", "ground"), "hide", foot=0.84
+    ),
+}

@@ -5,29 +5,77 @@ from __future__ import annotations
 import math
 
 from clipsan.synthesis.drawing.brush import Brush
-from clipsan.synthesis.drawing.colours import BLACK, COLOURS, STEEL, WHITE, WOOD, Colour, brightness, colours, shade
+from clipsan.synthesis.drawing.colours import (
+    BLACK,
+    COLOURS,
+    STEEL,
+    WHITE,
+    WOOD,
+    Colour,
+    brightness,
+    colours,
+    shade,
+)
 from clipsan.synthesis.drawing.kind import Kind, Look
 
 _STYLES = ("regular", "bold", "outline", "pixel")
 _SEGMENTS = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
 _BARS = {
-    "a": (-0.3, -0.8, 0.3, -0.8), "b": (0.42, -0.68, 0.42, -0.12), "c": (0.42, 0.12, 0.42, 0.68),
-    "d": (-0.3, 0.8, 0.3, 0.8), "e": (-0.42, 0.12, -0.42, 0.68), "f": (-0.42, -0.68, -0.42, -0.12),
+    "a": (-0.3, -0.8, 0.3, -0.8),
+    "b": (0.42, -0.68, 0.42, -0.12),
+    "c": (0.42, 0.12, 0.42, 0.68),
+    "d": (-0.3, 0.8, 0.3, 0.8),
+    "e": (-0.42, 0.12, -0.42, 0.68),
+    "f": (-0.42, -0.68, -0.42, -0.12),
     "g": (-0.3, 0.0, 0.3, 0.0),
-}  # fmt: skip
+}
 _WORDS = (
-    "HELLO", "OPEN", "CLOSED", "SALE", "EXIT", "CAFE", "TAXI", "FREE", "NEW", "YES", "NO", "LOVE", "MUSIC", "PIZZA", "BOOKS",
-    "HOTEL", "MILK", "TODAY", "WOW", "THANKS", "DANGER", "QUIET", "RED", "FISH", "SUMMER", "NIGHT", "HOME", "PARK",
-)  # fmt: skip
+    "HELLO",
+    "OPEN",
+    "CLOSED",
+    "SALE",
+    "EXIT",
+    "CAFE",
+    "TAXI",
+    "FREE",
+    "NEW",
+    "YES",
+    "NO",
+    "LOVE",
+    "MUSIC",
+    "PIZZA",
+    "BOOKS",
+    "HOTEL",
+    "MILK",
+    "TODAY",
+    "WOW",
+    "THANKS",
+    "DANGER",
+    "QUIET",
+    "RED",
+    "FISH",
+    "SUMMER",
+    "NIGHT",
+    "HOME",
+    "PARK",
+)
 
 
 def _letter(brush: Brush, look: Look) -> None:
-    brush.letters(look.text, (0, 0, 0.85, 0.9), look.body, look.dice.pick(_STYLES), look.dice.pick((0.0, 0.0, 0.22)))
+    brush.letters(
+        look.text, (0, 0, 0.85, 0.9), look.body, look.dice.pick(_STYLES), look.dice.pick((0.0, 0.0, 0.22))
+    )
 
 
 def _number(brush: Brush, look: Look) -> None:
     if len(look.text) > 1 or look.dice.chance(0.6):
-        brush.letters(look.text, (0, 0, 0.92, 0.88), look.body, look.dice.pick(_STYLES), look.dice.pick((0.0, 0.0, 0.22)))
+        brush.letters(
+            look.text,
+            (0, 0, 0.92, 0.88),
+            look.body,
+            look.dice.pick(_STYLES),
+            look.dice.pick((0.0, 0.0, 0.22)),
+        )
         return
     for name, bar in _BARS.items():  # seven segments, like a calculator's
         lit = name in _SEGMENTS[int(look.text)]
@@ -40,7 +88,13 @@ def _sign(brush: Brush, look: Look) -> None:
     brush.slab(0, -0.25, 0.98, 0.5, 0.08, look.dark)
     brush.slab(0, -0.25, 0.93, 0.45, 0.06, look.body)
     ink = BLACK if brightness(look.body) > 0.5 else WHITE
-    brush.letters(look.text, (0, -0.25, 0.8, 0.3), ink, look.dice.pick(("regular", "bold", "pixel")), look.dice.pick((0.0, 0.2)))
+    brush.letters(
+        look.text,
+        (0, -0.25, 0.8, 0.3),
+        ink,
+        look.dice.pick(("regular", "bold", "pixel")),
+        look.dice.pick((0.0, 0.2)),
+    )
 
 
 def _paper(brush: Brush, look: Look) -> None:
@@ -54,7 +108,16 @@ def _paper(brush: Brush, look: Look) -> None:
 def _stop_sign(brush: Brush, look: Look) -> None:
     brush.line(0, 0.3, 0, 0.98, 0.05, STEEL)
     for radius, colour in ((0.72, WHITE), (0.67, look.body)):
-        brush.poly([(radius * math.cos(math.pi * (n + 0.5) / 4), -0.28 + radius * math.sin(math.pi * (n + 0.5) / 4)) for n in range(8)], colour)
+        brush.poly(
+            [
+                (
+                    radius * math.cos(math.pi * (n + 0.5) / 4),
+                    -0.28 + radius * math.sin(math.pi * (n + 0.5) / 4),
+                )
+                for n in range(8)
+            ],
+            colour,
+        )
     brush.letters("STOP", (0, -0.28, 0.5, 0.22), WHITE, "bold", 0.0)
 
 
@@ -74,7 +137,11 @@ def _sheet(brush: Brush) -> None:
 
 
 def _tones(look: Look, number: int) -> list[Colour]:
-    rest = [colour for name, colour in COLOURS.items() if name not in ("white", "black", "grey") and colour != look.body]
+    rest = [
+        colour
+        for name, colour in COLOURS.items()
+        if name not in ("white", "black", "grey") and colour != look.body
+    ]
     return [look.body, *look.dice.sample(rest, number - 1)]
 
 
@@ -101,7 +168,9 @@ def _pie_chart(brush: Brush, look: Look) -> None:
     for share, colour in zip(shares, _tones(look, number), strict=True):
         stop = start + 360 * share / sum(shares)
         brush.pie(0, 0, 0.72, 0.72, start, stop, colour)
-        brush.line(0, 0, 0.72 * math.cos(math.radians(start)), 0.72 * math.sin(math.radians(start)), 0.016, WHITE)
+        brush.line(
+            0, 0, 0.72 * math.cos(math.radians(start)), 0.72 * math.sin(math.radians(start)), 0.016, WHITE
+        )
         start = stop
 
 
@@ -127,17 +196,46 @@ _INKS = colours("red", "blue", "green", "black", "purple", "orange", "yellow", "
 _FLAT = ("studio", "wall", "table")
 
 WRITING: dict[str, Kind] = {
-    "letter": Kind(_letter, _INKS, _FLAT, upright=False, texts=tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), says="{name} {text}"),
-    "number": Kind(_number, _INKS, _FLAT, upright=False, texts=tuple(str(n) for n in range(100)), says="{name} {text}",
-                   aliases=("digit",)),
-    "sign": Kind(_sign, colours("white", "blue", "green", "red", "yellow", "black"), ("land", "street"), texts=_WORDS,
-                 says="{name} that says {text}", aliases=("signboard",), foot=0.96),
-    "sheet of paper": Kind(_paper, colours("black", "blue", "red"), ("table", "wall"), texts=_WORDS, upright=False,
-                           says="{name} with the heading {text}", aliases=("letter paper",)),
+    "letter": Kind(
+        _letter, _INKS, _FLAT, upright=False, texts=tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), says="{name} {text}"
+    ),
+    "number": Kind(
+        _number,
+        _INKS,
+        _FLAT,
+        upright=False,
+        texts=tuple(str(n) for n in range(100)),
+        says="{name} {text}",
+        aliases=("digit",),
+    ),
+    "sign": Kind(
+        _sign,
+        colours("white", "blue", "green", "red", "yellow", "black"),
+        ("land", "street"),
+        texts=_WORDS,
+        says="{name} that says {text}",
+        aliases=("signboard",),
+        foot=0.96,
+    ),
+    "sheet of paper": Kind(
+        _paper,
+        colours("black", "blue", "red"),
+        ("table", "wall"),
+        texts=_WORDS,
+        upright=False,
+        says="{name} with the heading {text}",
+        aliases=("letter paper",),
+    ),
     "stop sign": Kind(_stop_sign, colours("red"), ("street", "land"), "metal", foot=0.98),
-    "traffic light": Kind(_traffic_light, colours("red", "yellow", "green"), ("street",), "smooth",
-                          aliases=("traffic signal",), foot=0.98),
+    "traffic light": Kind(
+        _traffic_light,
+        colours("red", "yellow", "green"),
+        ("street",),
+        "smooth",
+        aliases=("traffic signal",),
+        foot=0.98,
+    ),
     "bar chart": Kind(_bar_chart, _INKS, _FLAT, "smooth", aliases=("bar graph",), upright=False),
     "pie chart": Kind(_pie_chart, _INKS, _FLAT, "smooth", upright=False),
     "line chart": Kind(_line_chart, _INKS, _FLAT, "smooth", aliases=("line graph",), upright=False),
-}  # fmt: skip
+}
