@@ -27,10 +27,10 @@ class Options:
         precision: "auto", "fp32", "bf16" or "fp16".
         device: "auto" (the first GPU, else the CPU), "all" (every GPU), or names with commas between:
             "cuda:0,cuda:1". Each device makes a part of every call.
-        batch_size: images at once on each device, at most; None: 2 on the CPU, as free memory allows on a GPU.
+        batch_size: at once on each device, at most; None: 2 on the CPU, as free memory allows on a GPU.
     """
 
-    model: str | None
+    model: str | None = None
     variant: str | None = None
     steps: int | None = None
     guidance: float | None = None
@@ -67,7 +67,7 @@ def open_maker(options: Options) -> DiffusionMaker:
 
     for library in ("diffusers", "transformers", "accelerate"):
         extra(library, "making images by diffusion")
-    devices = _devices(options.device)
+    devices = devices_of(options.device)
     precision = choose_precision(options.precision, devices[0])
     source = open_source(options.model, options.variant)
     pipelines = [Pipeline(source, device, precision, options.batch_size) for device in devices]
@@ -87,7 +87,12 @@ def _check_range(name: str, value: float | None, low: float, high: float) -> Non
         raise UsageError(f"{name} is {value:g}, but must lie between {low} and {high}")
 
 
-def _devices(named: str) -> list[torch.device]:
+def devices_of(named: str) -> list[torch.device]:
+    """The devices that "auto", "all" or names with commas between stand for.
+
+    Raises:
+        UsageError: one of them is not there.
+    """
     import torch
 
     from clipsan.training.devices import choose_device
