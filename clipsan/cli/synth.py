@@ -32,7 +32,7 @@ def synth(
             "--concepts",
             metavar="FILE|SET|imagenet",
             help="What the pairs are about: names, one a line; or the classes of a labelled set. "
-            "All that can be drawn without it.",
+            "Without it: all that can be drawn, or ImageNet's names for diffusion.",
         ),
     ] = None,
     only_drawable: Annotated[

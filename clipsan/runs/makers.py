@@ -15,7 +15,7 @@ from clipsan.synthesis.diffusion import Options, open_maker
 from clipsan.synthesis.drawing import SceneMaker
 from clipsan.synthesis.folder import request_of
 from clipsan.synthesis.journal import SETTINGS
-from clipsan.synthesis.maker import Judge, Maker
+from clipsan.synthesis.maker import Judge, Made, Maker
 
 if TYPE_CHECKING:
     from clipsan.synthesis.judge import ReferenceJudge
@@ -120,12 +120,14 @@ def calibrate(
     watcher.stage(f"Measuring the judge's threshold on the first {first} images")
     schedule = Schedule(names, seed)
     requests = [request_of(index, seed, 0, schedule) for index in range(first)]
-    made = [
-        each
-        for start in range(0, first, maker.batch)
-        for each in maker.make(requests[start : start + maker.batch])
-        if each is not None
-    ]
+    made: list[Made] = []
+    try:
+        for start in range(0, first, maker.batch):
+            found = maker.make(requests[start : start + maker.batch])
+            made += [each for each in found if each is not None]
+            watcher.making(min(first, start + maker.batch), first)
+    finally:
+        watcher.finished()
     watcher.stage(f"The judge's threshold is a cosine of {judge.calibrate(made):.3f}")
 
 
