@@ -21,7 +21,7 @@ from torch import Tensor
 from clipsan.checkpoint.config import CONFIG_NAME
 from clipsan.checkpoint.formats import Weights, read_family
 from clipsan.checkpoint.opened import files_digest
-from clipsan.checkpoint.output import plain_os_errors
+from clipsan.disk import plain_os_errors
 from clipsan.checkpoint.shards import index_json, shard_plan
 from clipsan.checkpoint.skeleton import check_fit
 from clipsan.checkpoint.suspect import Family, Suspect

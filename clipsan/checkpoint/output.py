@@ -11,20 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from clipsan.disk import WRITE_REFUSALS, plain_os_errors
 from clipsan.errors import OutputError
 
 REPORT_NAME = "report.json"
 LARGEST_REPORT = 64 << 20  # bytes
-_REASONS = {
-    errno.ENOSPC: "the disk is full; make room or choose another --out",
-    errno.EDQUOT: "your disk quota is used up; make room or choose another --out",
-    errno.EACCES: "you may not write there; choose another --out",
-    errno.EPERM: "you may not write there; choose another --out",
-    errno.EROFS: "the file system is read-only; choose another --out",
-    errno.EFBIG: "the file system takes no file of that size; choose another --out",
-    errno.ENOTEMPTY: "something else was written there meanwhile; choose another --out",
-    errno.EEXIST: "something else was written there meanwhile; choose another --out",
-}
 
 
 def check_output(path: Path, *, overwrite: bool = False, needed_bytes: int) -> None:
@@ -70,17 +61,6 @@ def output_folder(path: Path, *, overwrite: bool = False, needed_bytes: int) -> 
             shutil.rmtree(partial, ignore_errors=True)
 
 
-@contextmanager
-def plain_os_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write into one sentence each; let other errors pass."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _REASONS or not _concerns(error, path):
-            raise
-        raise OutputError(f"{str(path)!r} cannot be written: {_REASONS[error.errno]}.") from error
-
-
 def is_earlier_output(path: Path) -> bool:
     """True for a folder that clipsan wrote: its report.json has a schema_version."""
     report = path / REPORT_NAME
@@ -118,7 +98,7 @@ def _check_place(path: Path, overwrite: bool) -> Path:
             hint = "is in use, and not by an earlier output of clipsan; choose another --out"
         raise OutputError(f"The output folder {str(path)!r} {hint}.")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(f"{str(path)!r} cannot be written: {_REASONS[errno.EACCES]}.")
+        raise OutputError(f"{str(path)!r} cannot be written: {WRITE_REFUSALS[errno.EACCES]}.")
     return target
 
 
@@ -146,14 +126,3 @@ def _put_in_place(partial: Path, target: Path) -> None:
         old.replace(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _concerns(error: OSError, path: Path) -> bool:
-    """True where an error names no file (as `write` does), or `path`, or a hidden sibling of it."""
-    if error.filename is None:
-        return True
-    try:
-        first = Path(os.fsdecode(error.filename)).relative_to(path.parent).parts[:1]
-    except ValueError:
-        return False
-    return bool(first) and (first[0] == path.name or first[0].startswith(f".{path.name}."))

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from clipsan.checkpoint.build import all_finite
 from clipsan.checkpoint.header import DTYPES
-from clipsan.checkpoint.output import plain_os_errors
+from clipsan.disk import plain_os_errors
 from clipsan.checkpoint.tensors import dtype_name, name_some
 from clipsan.errors import OutputError
 

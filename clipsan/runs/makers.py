@@ -108,6 +108,8 @@ def calibrate(
 
     The run's first images are made for it, and made again when their turn comes.
     """
+    if judge is None:
+        return  # without importing torch
     from clipsan.synthesis.judge import ReferenceJudge
 
     if not isinstance(judge, ReferenceJudge) or not judge.first:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipsan.checkpoint.output import plain_os_errors
+from clipsan.disk import plain_os_errors
 from clipsan.errors import OutputError, UsageError
 from clipsan.runs.makers import build_judge, build_maker, calibrate, reword
 from clipsan.runs.watch import Watcher
@@ -89,8 +89,7 @@ def synth(
         seed: of everything; pair i depends on (seed, i) only.
         size: height and width of the images in pixels.
         concepts: what the pairs are about: a file with a name a line, a folder of labelled images,
-            `imagenet`, or the names themselves. None: everything that can be drawn for scenes, else
-            ImageNet's classes.
+            `imagenet`, or the names. None: all that can be drawn for scenes, else ImageNet's classes.
         maker: `scenes`, `diffusion`, or a maker of your own (`clipsan.synthesis.maker.Maker`).
         model: for diffusion, the text-to-image model; see `clipsan.synthesis.diffusion.Options`.
         variant: for diffusion, of the weights files ("fp16").
@@ -125,11 +124,11 @@ def synth(
     if not names:
         raise UsageError(f"none of the concepts of {listed.source} can be drawn; choose another --maker")
     for words, which in (
-        ("cannot be drawn and are left out", left_out),
-        ("occur more than once", listed.doubles),
+        ("Left out, for they cannot be drawn", left_out),
+        ("Named more than once", listed.doubles),
     ):
         if which:
-            watcher.warn(f"{len(which)} concepts {words}: {', '.join(which)}")
+            watcher.warn(f"{words}: {', '.join(which)}")
     options = Options(
         model, variant, steps, guidance, model_size, size, precision, device, batch_size
     )  # fmt: skip

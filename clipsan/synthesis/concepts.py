@@ -2,7 +2,8 @@
 
 The main concept of image i is number i of a shuffled list that starts again at its end: in any run of
 images no concept is the main one more often than another by more than one. Two in five images show a second
-concept, some of those a third; over every 10 turns of the list each concept is second and third equally often.
+concept, some of those a third; over every 10 turns of the list each concept is second and third equally
+often.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsan.errors import DataError, UsageError
-from clipsan.pairs.captions import caption_from_text, printable
 from clipsan.synthesis.dice import Dice, derive_seed
 
 IMAGENET = "imagenet"
@@ -55,8 +55,8 @@ def read_concepts(source: str | Path) -> ConceptList:
         return _listed(str(source), open_labelled(path).classnames)
     if not path.is_file():
         raise DataError(
-            f"There is no file or evaluation set {str(source)!r} to take concepts from; give a text file with a name a "
-            f"line, a folder of labelled images, or {IMAGENET!r}."
+            f"There is no file or evaluation set {str(source)!r} to take concepts from; give a text file "
+            f"with a name a line, a folder of labelled images, or {IMAGENET!r}."
         )
     try:
         if path.stat().st_size > _LARGEST_FILE:
@@ -72,13 +72,17 @@ def read_concepts(source: str | Path) -> ConceptList:
 
 def _listed(source: str, lines: Sequence[str]) -> ConceptList:
     """The names, cleaned and without doubles."""
+    # not at the top: the room of pairs imports torch, which takes seconds, and drawing has no use for it
+    from clipsan.pairs.captions import caption_from_text, printable
+
     names: dict[str, None] = {}
     doubles: dict[str, None] = {}
     for line in lines:
         name = caption_from_text(line)
         if len(name) > LONGEST_NAME:
             raise DataError(
-                f"A concept of {source} has {len(name)} characters ({printable(name, 40)!r}); a name has at most {LONGEST_NAME}."
+                f"A concept of {source} has {len(name)} characters ({printable(name, 40)!r}); "
+                f"a name has at most {LONGEST_NAME}."
             )
         (doubles if name in names else names)[name] = None
     if not names:

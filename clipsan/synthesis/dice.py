@@ -14,7 +14,7 @@ SEEDS = 2**52
 
 
 def derive_seed(*parts: object) -> int:
-    """A seed in 0 to 2^52 - 1 from the words of `parts`; BLAKE2b, so that neighbours have nothing in common."""
+    """A seed in 0 to 2^52 - 1 from the words of `parts`; BLAKE2b: neighbours have nothing in common."""
     words = "\x00".join(str(part) for part in parts).encode("utf-8")
     return int.from_bytes(hashlib.blake2b(words, digest_size=8).digest(), "big") % SEEDS
 

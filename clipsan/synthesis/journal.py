@@ -77,8 +77,8 @@ def _agree(folder: Path, file: Path, settings: Mapping[str, object]) -> None:
         if wanted.get(name) != had.get(name):
             then, now = _shown(had.get(name)), _shown(wanted.get(name))
             raise OutputError(
-                f"The folder {str(folder)!r} was begun with {name} {then}, and this run has {now}; give the same again "
-                "to go on, or choose another --out."
+                f"The folder {str(folder)!r} was begun with {name} {then}, and this run has {now}; give "
+                "the same again to go on, or choose another --out."
             )
 
 

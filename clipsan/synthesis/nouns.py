@@ -175,7 +175,7 @@ _PREPOSITIONS = frozenset(("of", "in", "on", "with", "for", "and", "or", "at", "
 
 
 def number_of(name: str) -> str:
-    """How a noun is counted: "one" (a cat, two cats), "many" (jeans), "mass" (hay), "fixed" (said as it is)."""
+    """How a noun is counted: "one" (a cat, two cats), "many" (jeans), "mass" (hay), "fixed" (as it is)."""
     words = name.split()
     last = words[_head(words)].lower()
     if re.search(r"[()/,]", name):

@@ -1,7 +1,8 @@
 """Figures painted on a canvas finer than the picture, in an object's own coordinates.
 
 An object spans about -1 to 1 in both directions, y pointing down. The canvas has `fine` times the picture's
-resolution and is averaged down at the end, which makes smooth edges. The matrix must keep circles round. It leaves out light: see `light`.
+resolution and is averaged down at the end, which makes smooth edges. The matrix must keep circles
+round. It leaves out light: see `light`.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class Brush:
         return x, y
 
     def cover(self, figure: Grid, colour: Colour, second: Colour | None = None, pattern: str = "") -> None:
-        """Fill a figure given as signed distances on `grid()`, positive inside, with a colour or a pattern."""
+        """Fill a figure, signed distances on `grid()`, positive inside, with a colour or a pattern."""
         scale = np.float32(self._scale / self._fine)
         self._paste(np.clip(figure * scale + np.float32(0.5), 0, 1), colour)
         if second is not None and pattern:

@@ -42,8 +42,8 @@ class SceneMaker:
             shown = ", ".join(repr(name) for name in cannot[:5])
             more = f" and {len(cannot) - 5} more" if len(cannot) > 5 else ""
             raise UsageError(
-                f"{len(cannot)} of {len(concepts)} concepts cannot be drawn: {shown}{more}; leave them out with "
-                "--only-drawable, or choose another --maker"
+                f"{len(cannot)} of {len(concepts)} concepts cannot be drawn: {shown}{more}; leave them out "
+                "with --only-drawable, or choose another --maker"
             )
         self._size = size
         self._kinds = {name: kind for name in concepts if (kind := find_kind(name)) is not None}

@@ -236,7 +236,7 @@ def _placed(
     dice: Dice,
     loose: bool = False,
 ) -> Placed:
-    """An object at column `at[0]` and depth `at[1]`, 0 (far, high) to 1 (near, low), upright where it stands."""
+    """An object at column `at[0]` and depth `at[1]`, 0 (far, high) to 1 (near, low)."""
     made = KINDS[kind]
     x, depth = at
     grounded = made.upright and not place.flat and not place.bottomless and not loose

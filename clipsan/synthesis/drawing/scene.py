@@ -102,7 +102,7 @@ def _object(picture: Plane, placed: Placed, plan: Plan, sun: tuple[float, float]
 def _reach(radius: float, turn: float) -> float:
     """How far from its middle an object's paint may reach in either direction, in pixels."""
     t = math.radians(turn)
-    return radius * 1.1 * min(1.3, abs(math.cos(t)) + abs(math.sin(t))) + 2
+    return radius * 1.18 * min(1.2, abs(math.cos(t)) + abs(math.sin(t))) + 2
 
 
 def _painted(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from clipsan.synthesis.drawing.brush import Brush
 from clipsan.synthesis.drawing.colours import (
@@ -184,7 +185,7 @@ def _line_chart(brush: Brush, look: Look) -> None:
         for n in range(8):
             y = min(0.55, max(-0.66, y + look.dice.uniform(-0.34, 0.28)))
             points.append((-0.75 + n * 0.22, y))
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             brush.line(x0, y0, x1, y1, 0.024, colour)
         for x, y in points:
             brush.disc(x, y, 0.045, colour)
