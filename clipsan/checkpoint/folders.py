@@ -21,13 +21,13 @@ from torch import Tensor
 from clipsan.checkpoint.config import CONFIG_NAME
 from clipsan.checkpoint.formats import Weights, read_family
 from clipsan.checkpoint.opened import files_digest
-from clipsan.disk import plain_os_errors
 from clipsan.checkpoint.shards import index_json, shard_plan
 from clipsan.checkpoint.skeleton import check_fit
 from clipsan.checkpoint.suspect import Family, Suspect
 from clipsan.checkpoint.tensors import name_some
 from clipsan.checkpoint.transformers_clip import check_expressible, companion_files, from_open_clip
 from clipsan.checkpoint.write import write_json, write_weights
+from clipsan.disk import plain_os_errors
 from clipsan.errors import CheckpointError, OutputError, UsageError
 
 WEIGHTS_NAME = "open_clip_model.safetensors"

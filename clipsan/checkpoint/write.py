@@ -20,8 +20,8 @@ from torch import Tensor
 
 from clipsan.checkpoint.build import all_finite
 from clipsan.checkpoint.header import DTYPES
-from clipsan.disk import plain_os_errors
 from clipsan.checkpoint.tensors import dtype_name, name_some
+from clipsan.disk import plain_os_errors
 from clipsan.errors import OutputError
 
 PIECE = 16 << 20  # bytes written and hashed at a time

@@ -23,29 +23,32 @@ class Thing:
         count: how many; 1 where the noun is not counted.
         adjectives: in the order they are said: size, age, colour, pattern.
         tail: words after the noun.
+        group: what several of them together are called: "a bunch of bananas"; count is then 1.
     """
 
     name: str
     count: int = 1
     adjectives: tuple[str, ...] = ()
     tail: str = ""
+    group: str = ""
 
     @property
     def many(self) -> bool:
         """Whether its verb is a plural."""
-        return self.count > 1 or number_of(self.name) == "many"
+        return self.count > 1 or (number_of(self.name) == "many" and not self.group)
 
     def noun(self) -> str:
         """With adjectives and tail, without an article."""
-        name = plural(self.name) if self.count > 1 else self.name
-        return " ".join([*self.adjectives, name, *([self.tail] if self.tail else [])])
+        name = plural(self.name) if self.count > 1 or self.group else self.name
+        said = " ".join([*self.adjectives, name, *([self.tail] if self.tail else [])])
+        return f"{self.group} of {said}" if self.group else said
 
     def phrase(self) -> str:
         """`a small red car`, `two cars`, `some hay`."""
         noun = self.noun()
         if self.count > 1:
             return f"{NUMBERS[self.count]} {noun}"
-        if number_of(self.name) in ("many", "mass"):
+        if number_of(self.name) in ("many", "mass") and not self.group:
             return f"some {noun}"
         return f"{article(noun)} {noun}"
 
@@ -126,7 +129,7 @@ def sentence(said: Said, media: Sequence[str], dice: Dice) -> str:
         forms += _LIT
     if single and said.place and not said.view:
         forms += _ONE[1:] * 2
-        if first.adjectives and not first.tail:
+        if first.adjectives and not first.tail and not first.group:
             forms += [_ONE[0]] * 2
     form = f"{said.view} {{all}}" if said.view else dice.pick(forms)
     core = _core(said)

@@ -90,6 +90,8 @@ def test_nouns_that_are_not_counted():
     assert Thing("sunglasses", adjectives=("red",)).phrase() == "some red sunglasses"
     assert Thing("kite (bird of prey)").phrase() == "a kite (bird of prey)"
     assert Thing("apple", 3, ("small",)).phrase() == "three small apples"
+    assert Thing("banana", adjectives=("green",), group="bunch").phrase() == "a bunch of green bananas"
+    assert not Thing("banana", group="bunch").many
     assert listed(["a", "b", "c"]) == "a, b and c"
 
 

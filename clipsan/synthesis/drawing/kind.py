@@ -22,6 +22,7 @@ class Look:
         pattern: one of `PATTERNS`, or "" for none.
         text: what is written on it, where something is.
         dice: for everything else about the shape.
+        group: paint several of them together, where the kind can.
     """
 
     body: Colour
@@ -29,6 +30,7 @@ class Look:
     pattern: str
     text: str
     dice: Dice
+    group: bool = False
 
     @property
     def dark(self) -> Colour:
@@ -54,6 +56,7 @@ class Kind:
         upright: stands with its bottom on the ground; else it lies, turned at will.
         patterned: whether it can be striped, dotted or checked.
         foot: its lowest point, y, where it touches the ground.
+        group: what several painted together are called: "bunch", "pair"; "" where it paints one only.
         texts: what may be written on it.
         says: how a caption calls one with a text, of {name} and {text}.
     """
@@ -66,5 +69,6 @@ class Kind:
     upright: bool = True
     patterned: bool = False
     foot: float = 0.9
+    group: str = ""
     texts: tuple[str, ...] = ()
     says: str = "{name}"

@@ -210,7 +210,7 @@ OUTDOORS: tuple[Light, ...] = (
     Light("in bright sunlight", (1.18, 1.16, 1.08)),
     Light("at sunset", (1.12, 0.82, 0.6)),
     Light("in the fog", (0.95, 0.97, 1.0), 0.42),
-    Light("at night", (0.34, 0.4, 0.62)),
+    Light("at night", (0.42, 0.48, 0.72)),
     Light("on a cloudy day", (0.84, 0.87, 0.93)),
 )
 INDOORS: tuple[Light, ...] = (

@@ -130,15 +130,16 @@ def _thing(
     if several and not text and number_of(name) == "one" and dice.chance(0.28):
         count = dice.pick((2, 2, 3, 3, 4, 5))
     size = dice.pick(("small", "", "", "", "large")) if count == 1 else ""
-    adjectives = [size] if size and dice.chance(0.5) else []
+    group = kind.group if count == 1 and number_of(name) == "one" and dice.chance(0.4) else ""
+    adjectives = [size] if size and not group and dice.chance(0.5) else []
     coloured = len(kind.colours) > 1 and light.words not in ("at night", "at sunset", "in warm lamplight")
     if coloured and dice.chance(0.45):
         adjectives.append(colour)
     if pattern and dice.chance(0.6):
         adjectives.append(pattern)
     tail = kind.says.format(name="", text=text).strip() if text else ""
-    looks = [Look(body, second, pattern, text, Dice(dice.below(1 << 50))) for _ in range(count)]
-    return (Thing(name, count, tuple(adjectives), tail), size), looks
+    looks = [Look(body, second, pattern, text, Dice(dice.below(1 << 50)), bool(group)) for _ in range(count)]
+    return (Thing(name, count, tuple(adjectives), tail, group), size), looks
 
 
 def _other_colour(body: Colour, dice: Dice) -> Colour:

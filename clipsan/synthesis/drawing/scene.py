@@ -61,20 +61,35 @@ def draw(
 
 def _backdrop(place: Backdrop, tilt: float, size: int, dice: Dice) -> Plane:
     """The empty place, [3 x h x w]; painted at half the resolution, for it is out of focus."""
-    half = size // 2 if size >= _SHARP else size
+    half = (size + 1) // 2 if size >= _SHARP else size
     t = math.radians(tilt)
     cosine, sine = half * math.cos(t), half * math.sin(t)
     middle = half / 2
     matrix = (cosine, -sine, middle - (cosine - sine) / 2, sine, cosine, middle - (sine + cosine) / 2)
     brush = Brush(half, half, matrix, 1)
     place.paint(brush, dice)
-    image = brush.painting().resize((size, size), Image.Resampling.BILINEAR)
+    painted = np.stack(planes(brush.painting())[:3]).astype(np.float32)
+    picture = painted if half == size else _doubled(painted)[:, :size, :size]
     name, strength = place.tile
     texture = crop(name, size, size, dice) * np.float32(strength) + np.float32(1)
     ramp = np.linspace(-1, 1, size, dtype=np.float32)  # no wall is lit evenly
     texture *= (np.float32(1) + np.float32(dice.uniform(-0.12, 0.12)) * ramp)[:, None]
     texture *= (np.float32(1) + np.float32(dice.uniform(-0.12, 0.12)) * ramp)[None, :]
-    return np.stack([band * texture for band in planes(image)[:3]])
+    return picture * texture
+
+
+def _doubled(picture: Plane) -> Plane:
+    """A picture [3 x h x w] at twice the resolution, linear in between."""
+    bands, height, width = picture.shape
+    wide = np.empty((bands, height, 2 * width), dtype=np.float32)
+    wide[..., ::2] = picture
+    wide[..., 1:-1:2] = (picture[..., :-1] + picture[..., 1:]) * np.float32(0.5)
+    wide[..., -1] = picture[..., -1]
+    double = np.empty((bands, 2 * height, 2 * width), dtype=np.float32)
+    double[:, ::2] = wide
+    double[:, 1:-1:2] = (wide[:, :-1] + wide[:, 1:]) * np.float32(0.5)
+    double[:, -1] = wide[:, -1]
+    return double
 
 
 def _object(picture: Plane, placed: Placed, plan: Plan, sun: tuple[float, float], dice: Dice) -> None:

@@ -106,9 +106,12 @@ def _one_sandal(brush: Brush, look: Look, dx: float, mirror: int) -> None:
 
 
 def _sandal(brush: Brush, look: Look) -> None:
-    if look.dice.chance(0.5):
+    if look.group:
         _one_sandal(brush, look, -0.42, -1)
         _one_sandal(brush, look, 0.42, 1)
+        return
+    if look.dice.chance(0.4):
+        _one_sandal(brush, look, 0.0, 1)
         return
     sole = [
         (-0.95, 0.42),
@@ -237,7 +240,7 @@ CLOTHES: dict[str, Kind] = {
         "cloth",
         foot=0.97,
     ),
-    "sandal": Kind(_sandal, _LEATHER, ("floor", "ground", "studio"), "leather", upright=False),
+    "sandal": Kind(_sandal, _LEATHER, ("floor", "ground", "studio"), "leather", group="pair", upright=False),
     "T-shirt": Kind(
         _t_shirt,
         _DYES,

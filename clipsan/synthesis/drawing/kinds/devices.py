@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 
 from clipsan.synthesis.drawing.brush import Brush, ring
-from clipsan.synthesis.drawing.colours import BLACK, GOLD, STEEL, WHITE, WOOD, Colour, colours, mix, shade
+from clipsan.synthesis.drawing.colours import (
+    BLACK,
+    GOLD,
+    STEEL,
+    WHITE,
+    WOOD,
+    Colour,
+    brightness,
+    colours,
+    mix,
+    shade,
+)
 from clipsan.synthesis.drawing.kind import Kind, Look
 
 _SCREEN: Colour = (52, 110, 170)
@@ -106,7 +117,7 @@ def _pay_phone(brush: Brush, look: Look) -> None:
     if dice.chance(0.4):  # in a hood on a post
         brush.box(0, 0.75, 0.07, 0.3, _GREY)
         brush.slab(0, -0.1, 0.72, 0.86, 0.1, look.second)
-        brush.word("PHONE", 0, -0.83, 0.16, WHITE, 0.03)
+        brush.word("PHONE", 0, -0.83, 0.16, BLACK if brightness(look.second) > 0.5 else WHITE, 0.03)
     brush.slab(0.0, -0.02, 0.5, 0.7, 0.06, look.dark)
     brush.slab(0.0, -0.02, 0.45, 0.65, 0.05, look.body)
     brush.box(0.14, -0.48, 0.26, 0.13, (232, 230, 222))

@@ -13,7 +13,7 @@ _STEM: Colour = (104, 78, 44)
 def _banana(brush: Brush, look: Look) -> None:
     dice = look.dice
     bend, fat = dice.uniform(0.4, 0.75), dice.uniform(0.2, 0.27)
-    number = dice.pick((1, 1, 2, 3))
+    number = dice.pick((2, 3)) if look.group else 1
     for n in range(number):
         lift = 0.24 * (n - (number - 1) / 2)
         spine = [(-0.86, -0.42 + 0.35 * lift), (-0.55, bend * 0.15 + lift), (0.0, bend * 0.55 + lift)]
@@ -151,10 +151,11 @@ def _watermelon(brush: Brush, look: Look) -> None:
 
 
 def _cherries(brush: Brush, look: Look) -> None:
-    brush.limb([(-0.42, 0.3), (-0.25, -0.3), (0.1, -0.9)], 0.035, (96, 120, 50))
-    brush.limb([(0.42, 0.45), (0.35, -0.3), (0.1, -0.9)], 0.035, (96, 120, 50))
+    berries = ((-0.42, 0.45), (0.42, 0.58)) if look.group else ((-0.1, 0.5),)
+    for x, y in berries:
+        brush.limb([(x, y - 0.15), (x * 0.7 + 0.03, -0.3), (0.1, -0.9)], 0.035, (96, 120, 50))
     brush.blob([(0.1, -0.9), (0.4, -0.98), (0.85, -0.7), (0.5, -0.62)], LEAF)
-    for x, y in ((-0.42, 0.45), (0.42, 0.58)):
+    for x, y in berries:
         brush.disc(x, y, 0.36, look.body)
         brush.oval(x - 0.12, y - 0.14, 0.09, 0.06, shade(look.body, 1.7), -40)
         brush.oval(x, y - 0.31, 0.09, 0.03, look.dark)
@@ -190,6 +191,7 @@ FRUIT: dict[str, Kind] = {
         {"yellow": (246, 212, 60), "green": (154, 184, 66), "brown": (150, 106, 52)},
         _PLACES,
         "wax",
+        group="bunch",
         upright=False,
     ),
     "apple": Kind(
@@ -205,7 +207,9 @@ FRUIT: dict[str, Kind] = {
     "watermelon": Kind(
         _watermelon, {"red": (228, 66, 70), "pink": (240, 120, 120)}, _PLACES, "wax", upright=False
     ),
-    "cherry": Kind(_cherries, {"red": (186, 24, 44), "black": (78, 18, 34)}, _PLACES, "wax", upright=False),
+    "cherry": Kind(
+        _cherries, {"red": (186, 24, 44), "black": (78, 18, 34)}, _PLACES, "wax", group="pair", upright=False
+    ),
     "carrot": Kind(_carrot, {"orange": (240, 130, 40)}, _PLACES, "rough", upright=False),
     "bunch of grapes": Kind(
         _grapes,

@@ -28,7 +28,7 @@ def _one_nail(brush: Brush, x: float, lean: float, top: float, tip: float, metal
 
 
 def _nail(brush: Brush, look: Look) -> None:
-    choice = look.dice.below(4)
+    choice = look.dice.pick((1, 2, 3)) if look.group else 0
     if choice == 0:
         _one_nail(brush, -0.06, 0.1, -0.9, 0.98, look.body)
     elif choice == 1:
@@ -163,6 +163,7 @@ TOOLS: dict[str, Kind] = {
         ("table", "studio", "ground"),
         "metal",
         aliases=("metal nail",),
+        group="handful",
         upright=False,
     ),
     "scissors": Kind(_scissors, _HANDLES, _LIES, "metal", aliases=("pair of scissors",), upright=False),

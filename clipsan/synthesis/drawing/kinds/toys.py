@@ -109,7 +109,7 @@ def _punching_bag(brush: Brush, look: Look) -> None:
         for y in (-0.5, 0.02, 0.86):
             brush.box(0, y, 0.6, 0.07, mix(look.body, BLACK, 0.55))
     brush.oval(swing * 0.4, -0.62, 0.3, 0.07, shade(look.body, 0.55))
-    brush.word(look.dice.pick(("BOX", "PUNCH", "PRO")), swing * 0.7, -0.24, 0.15, look.second, 0.03)
+    brush.word(look.dice.pick(("BOX", "PUNCH", "PRO")), swing * 0.7, -0.24, 0.1, look.second, 0.03)
 
 
 def _drumstick(brush: Brush, look: Look) -> None:
@@ -121,7 +121,9 @@ def _drumstick(brush: Brush, look: Look) -> None:
         brush.limb([(x - 0.006, y - 0.012) for x, y in at], [0.05, 0.05, 0.026, 0.018], look.body)
         brush.oval(x1, y1, 0.075, 0.052, look.light, math.degrees(math.atan2(y1 - y0, x1 - x0)))
 
-    if dice.chance(0.45):  # on a drum
+    if not look.group:
+        stick(-0.92, 0.22, 0.94, -0.16)
+    elif dice.chance(0.45):  # on a drum
         brush.slab(0, 0.48, 0.72, 0.36, 0.06, look.second)
         for n in range(7):
             brush.line(-0.7 + n * 0.2, 0.2, -0.6 + n * 0.2, 0.78, 0.012, GOLD)
@@ -134,7 +136,7 @@ def _drumstick(brush: Brush, look: Look) -> None:
         stick(0.85, 0.7, -0.76, -0.8)
     else:
         stick(-0.92, 0.22, 0.94, -0.16)
-        stick(-0.88, -0.2, 0.96, 0.2) if dice.chance(0.6) else None
+        stick(-0.88, -0.2, 0.96, 0.2)
 
 
 def _guitar(brush: Brush, look: Look) -> None:
@@ -255,6 +257,7 @@ TOYS: dict[str, Kind] = {
         {"brown": (206, 160, 104), "white": (238, 226, 200), "black": (74, 66, 62)},
         ("floor", "table", "studio"),
         "wood",
+        group="pair",
         upright=False,
     ),
     "guitar": Kind(
