@@ -110,13 +110,14 @@ def read_tensor(path: Path, header: Header, name: str) -> Tensor:
     return tensor
 
 
-def read_json(path: Path, largest: int, what: str) -> Any:
+def read_json(path: Path, largest: int, what: str, *, infinite: bool = False) -> Any:
     """Read and parse a small untrusted file.
 
     Args:
         path: a file; links are followed, as in the hub's cache, but pipes and devices are not read.
         largest: bytes above which it is refused unread.
         what: what it should be, for error sentences.
+        infinite: as for `parse_json`.
 
     Raises:
         CheckpointError: it is no regular file, too large, unreadable or no JSON.
@@ -130,11 +131,11 @@ def read_json(path: Path, largest: int, what: str) -> Any:
         raise CheckpointError(f"{str(path)!r} cannot be read ({error.strerror or error}).") from None
     if len(raw) > largest:
         raise CheckpointError(f"{path.name} is above {largest >> 20} MB, too large for {what}.")
-    return parse_json(raw, path.name)
+    return parse_json(raw, path.name, infinite=infinite)
 
 
-def parse_json(raw: bytes, where: str) -> Any:
-    """Parse untrusted JSON: UTF-8, no key twice, no NaN or Infinity.
+def parse_json(raw: bytes, where: str, *, infinite: bool = False) -> Any:
+    """Parse untrusted JSON: UTF-8, no key twice, no NaN, and Infinity only where `infinite` allows it.
 
     Raises:
         CheckpointError: anything else.
@@ -149,6 +150,8 @@ def parse_json(raw: bytes, where: str) -> Any:
         return found
 
     def no_constant(text: str) -> Any:
+        if infinite and text != "NaN":
+            return float(text)
         raise ValueError(f"{text} is not JSON")
 
     try:

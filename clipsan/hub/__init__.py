@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from clipsan.hub.card import read_card
 from clipsan.hub.errors import HubError
-from clipsan.hub.fetch import Snapshot, fetch, tokenizer_files
+from clipsan.hub.fetch import Snapshot, Take, fetch, fetch_chosen, tokenizer_files
 from clipsan.hub.names import Repository, parse_source
 from clipsan.hub.session import is_offline
 from clipsan.hub.upload import Destination, Uploaded, find_token, upload
@@ -24,8 +24,10 @@ __all__ = [
     "HubError",
     "Repository",
     "Snapshot",
+    "Take",
     "Uploaded",
     "fetch",
+    "fetch_chosen",
     "find_token",
     "is_offline",
     "parse_source",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +22,8 @@ from clipsan.hub.wanted import (
     shard_names,
     some_of,
 )
+
+Take = Callable[[str], Path]  # brings one file of a repository here, by its path there
 
 # "roberta-base" and the like are repositories without an organisation, older than organisations
 _TOKENIZER_SOURCE = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -77,6 +80,29 @@ def tokenizer_files(name: str, revision: str | None = None) -> Path:
         for file in TOKENIZER[1:]:
             shelf.take_if_there(file)
     return folder
+
+
+def fetch_chosen(
+    repository: Repository, first: str, choose: Callable[[Take, frozenset[str]], None]
+) -> Snapshot:
+    """Bring those files of a repository here that `choose` takes, all of one commit, and the model card.
+
+    Args:
+        repository: the model.
+        first: a file that it must have; taken first, so that the revision is resolved with it.
+        choose: is given a function that brings one file here, and the paths of all files of the repository.
+
+    Raises:
+        CheckpointError: as `fetch`, or `choose` refuses.
+    """
+    shelf = _open(repository, (first,))
+    if first not in shelf.names:
+        raise CheckpointError(f"The repository {repository} holds no {first}, but {some_of(shelf.names)}.")
+    with plain_errors(repository):
+        folder = shelf.take(first).parent
+        choose(shelf.take, shelf.names)
+        shelf.take_if_there(CARD)
+    return Snapshot(folder, folder.name, folder)
 
 
 @dataclass

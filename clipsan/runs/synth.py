@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsan.disk import plain_os_errors
 from clipsan.errors import OutputError, UsageError
+from clipsan.runs.makers import build_judge, build_maker, calibrate, reword
 from clipsan.runs.watch import Watcher
 from clipsan.synthesis.concepts import IMAGENET, ConceptList, read_concepts
-from clipsan.synthesis.drawing import KINDS, SceneMaker
+from clipsan.synthesis.diffusion import Options
+from clipsan.synthesis.drawing import KINDS
 from clipsan.synthesis.drawing.maker import undrawable
 from clipsan.synthesis.folder import fill
 from clipsan.synthesis.maker import Judge, Maker
@@ -30,10 +32,12 @@ class Synthesized:
     Attributes:
         folder: with `metadata.jsonl`, `images/`, `contact-sheet.png` and `synth.json`.
         written: pairs in it.
-        dropped: images that the judge let pass in no attempt.
+        dropped: images that the maker never made, or the judge let pass in no attempt.
         again: images that were made again because of the judge, each time counted.
         resumed: pairs that were there already.
         left_out: concepts of the list that cannot be drawn, with `only_drawable`.
+        failed: of the dropped ones, those that the maker made no image of (black, or not finite).
+        captions: what became of the captions that a language model was to reword, in this call; how many.
     """
 
     folder: Path
@@ -42,21 +46,16 @@ class Synthesized:
     again: int
     resumed: int
     left_out: tuple[str, ...]
+    failed: int = 0
+    captions: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """For `--json`."""
         return {
             "folder": str(self.folder), "written": self.written, "dropped": self.dropped, "again": self.again,
-            "resumed": self.resumed, "left_out": list(self.left_out),
+            "resumed": self.resumed, "left_out": list(self.left_out), "failed": self.failed,
+            "captions": self.captions,
         }  # fmt: skip
-
-
-def _scenes(concepts: Sequence[str], size: int) -> Maker:
-    return SceneMaker(concepts, size)
-
-
-MAKERS: dict[str, Callable[[Sequence[str], int], Maker]] = {"scenes": _scenes}
-"""Makers by the name that `--maker` takes, each built from the concepts and the size of the images."""
 
 
 def synth(
@@ -67,7 +66,17 @@ def synth(
     size: int = 224,
     concepts: str | Path | Sequence[str] | None = None,
     maker: str | Maker = "scenes",
-    judge: Judge | None = None,
+    model: str | None = None,
+    variant: str | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
+    model_size: int | None = None,
+    precision: str = "auto",
+    batch_size: int | None = None,
+    captions_model: str | Path | None = None,
+    judge: str | Path | Judge | None = None,
+    min_agreement: str | float = "10%",
+    device: str = "auto",
     image_format: str = "jpg",
     only_drawable: bool = False,
     watcher: Watcher | None = None,
@@ -81,8 +90,20 @@ def synth(
         size: height and width of the images in pixels.
         concepts: what the pairs are about: a file with a name a line, a folder of labelled images,
             `imagenet`, or the names. None: all that can be drawn for scenes, else ImageNet's classes.
-        maker: `scenes`, or a maker of your own (`clipsan.synthesis.maker.Maker`).
-        judge: scores the images; what stays below its threshold three times is dropped.
+        maker: `scenes`, `diffusion`, or a maker of your own (`clipsan.synthesis.maker.Maker`).
+        model: for diffusion, the text-to-image model; see `clipsan.synthesis.diffusion.Options`.
+        variant: for diffusion, of the weights files ("fp16").
+        steps: for diffusion, of the scheduler; None: as evidence in the model says.
+        guidance: for diffusion; None: as evidence in the model says.
+        model_size: for diffusion, side in pixels of the images before they are scaled to `size`.
+        precision: for diffusion, "auto", "fp32", "bf16" or "fp16".
+        batch_size: for diffusion, images at once on each device.
+        captions_model: for diffusion, a causal language model that rewords the captions.
+        judge: a CLIP that you trust, or a judge of your own (`clipsan.synthesis.maker.Judge`):
+            scores the images; what stays below its threshold three times is dropped.
+        min_agreement: the threshold of such a CLIP: a cosine ("0.25"), or the share of the run's first images
+            to do without ("10%").
+        device: "auto" (the first GPU, else the CPU), "all" (every GPU) or names with commas between.
         image_format: `jpg` (quality 92, colours at full resolution) or `png`.
         only_drawable: leave out the concepts that cannot be drawn, and name them.
         watcher: hears of progress.
@@ -108,12 +129,21 @@ def synth(
     ):
         if which:
             watcher.warn(f"{words}: {', '.join(which)}")
-    built = _maker(maker, names, size)
+    options = Options(
+        model, variant, steps, guidance, model_size, size, precision, device, batch_size
+    )  # fmt: skip
+    built = build_maker(maker, names, options, watcher)
+    writer = None
+    if captions_model is not None:
+        built = rewording = reword(built, captions_model, device, watcher)
+        writer = rewording.writer
+    judge = build_judge(judge, min_agreement, device)
     folder = Path(os.path.realpath(out))
+    calibrate(judge, built, names, num, seed, folder, watcher)
     settings: dict[str, object] = {
         "num": num, "seed": seed, "image_format": image_format, "concepts": len(names),
         "concepts_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(), "maker": built.name,
-        "batch": built.batch, "maker_settings": built.settings(),
+        "maker_settings": built.settings(),
         "judge": None if judge is None else {"threshold": judge.threshold, **judge.settings()},
     }  # fmt: skip
     watcher.stage(f"Making {num} pairs of {len(names)} concepts with {built.name}")
@@ -133,7 +163,12 @@ def synth(
             )
     finally:
         watcher.finished()
-    return Synthesized(Path(out), filled.written, filled.dropped, filled.again, filled.resumed, left_out)
+    if writer is not None:
+        watcher.stage(writer.summary())
+    return Synthesized(
+        Path(out), filled.written, filled.dropped, filled.again, filled.resumed, left_out, filled.failed,
+        {} if writer is None else dict(writer.counts),
+    )  # fmt: skip
 
 
 def _concepts(concepts: str | Path | Sequence[str] | None, maker: str | Maker) -> ConceptList:
@@ -146,14 +181,6 @@ def _concepts(concepts: str | Path | Sequence[str] | None, maker: str | Maker) -
     if isinstance(concepts, (str, Path)):
         return read_concepts(concepts)
     return ConceptList("the given names", tuple(dict.fromkeys(concepts)))
-
-
-def _maker(maker: str | Maker, names: Sequence[str], size: int) -> Maker:
-    if not isinstance(maker, str):
-        return maker
-    if maker not in MAKERS:
-        raise UsageError(f"there is no maker {maker!r}; choose {' or '.join(MAKERS)}")
-    return MAKERS[maker](names, size)
 
 
 def _check_space(folder: Path, num: int, size: int, image_format: str) -> None:

@@ -29,7 +29,7 @@ METADATA = "metadata.jsonl"
 SHEET = "contact-sheet.png"
 IMAGES = "images"
 ATTEMPTS = 3
-"""How often an image is made, at most, until the judge lets it pass."""
+"""How often an image is made, at most, until there is one and the judge lets it pass."""
 
 _SHEET_SIDE, _SHEET_COLUMNS, _SHEET_IMAGES = 112, 10, 100
 
@@ -40,15 +40,17 @@ class Filled:
 
     Attributes:
         written: pairs in it.
-        dropped: images that the judge never let pass.
+        dropped: images that the maker never made, or the judge never let pass.
         again: images that were made again, each time counted.
         resumed: pairs that an earlier run had settled.
+        failed: of the dropped ones, those that the maker made no image of.
     """
 
     written: int
     dropped: int
     again: int
     resumed: int
+    failed: int = 0
 
 
 def encode(pixels: NDArray[np.uint8], image_format: str) -> bytes:
@@ -110,7 +112,8 @@ def fill(
     write_whole(folder / METADATA, lines.encode())
     journal.remove()
     again = sum(entry.again for entry in journal.settled)
-    return Filled(len(rows), num - len(rows), again, resumed)
+    failed = sum(entry.failed for entry in journal.settled)
+    return Filled(len(rows), num - len(rows), again, resumed, failed)
 
 
 def _settle(
@@ -125,21 +128,26 @@ def _settle(
     """Make, judge and write the images of one call."""
     open_: list[int] = list(indices)
     settled: dict[int, Settled] = {}
-    for attempt in range(ATTEMPTS if judge else 1):
-        requests = [_request(index, seed, attempt, schedule) for index in open_]
-        made = maker.make(requests)
-        passed = np.ones(len(made), dtype=bool) if judge is None else judge.scores(made) >= judge.threshold
-        for request, one, good in zip(requests, made, passed, strict=True):
+    failed: set[int] = set()  # in the latest attempt
+    for attempt in range(ATTEMPTS):
+        requests = [request_of(index, seed, attempt, schedule) for index in open_]
+        images = list(zip(requests, maker.make(requests), strict=True))
+        made = [(request, one) for request, one in images if one is not None]
+        failed = {request.index for request, one in images if one is None}
+        passed = np.ones(len(made), dtype=bool)
+        if judge is not None and made:
+            passed = judge.scores([one for _, one in made]) >= judge.threshold
+        for (request, one), good in zip(made, passed, strict=True):
             if good:
                 row = _write(folder, request, one, maker.name, image_format)
                 settled[request.index] = Settled(request.index, row, attempt)
         open_ = [index for index in open_ if index not in settled]
         if not open_:
             break
-    return [settled.get(index, Settled(index, None, ATTEMPTS - 1)) for index in indices]
+    return [settled.get(at, Settled(at, None, ATTEMPTS - 1, at in failed)) for at in indices]
 
 
-def _request(index: int, seed: int, attempt: int, schedule: Schedule) -> Request:
+def request_of(index: int, seed: int, attempt: int, schedule: Schedule) -> Request:
     """The request for image `index`; each attempt has a seed, and so a caption, of its own."""
     own = derive_seed(seed, index, attempt)
     concepts = schedule.concepts(index)

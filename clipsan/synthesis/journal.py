@@ -30,6 +30,7 @@ class Settled:
     index: int
     row: Row | None
     again: int = 0  # times that it was made again
+    failed: bool = False  # dropped because the maker made no image of it
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -128,7 +129,10 @@ class Journal:
     def add(self, entries: Sequence[Settled]) -> None:
         """Note a call of the maker as settled, its files being written."""
         lines = "".join(
-            json.dumps({"index": entry.index, "again": entry.again, "row": entry.row}, ensure_ascii=False)
+            json.dumps(
+                {"index": entry.index, "again": entry.again, "failed": entry.failed, "row": entry.row},
+                ensure_ascii=False,
+            )
             + "\n"
             for entry in entries
         )
@@ -151,7 +155,7 @@ def _entry(line: bytes, index: int) -> Settled | None:
         return None
     if not isinstance(found, dict) or found.get("index") != index:
         return None
-    return Settled(index, found.get("row"), int(found.get("again", 0)))
+    return Settled(index, found.get("row"), int(found.get("again", 0)), bool(found.get("failed")))
 
 
 def _there(folder: Path, entry: Settled) -> bool:

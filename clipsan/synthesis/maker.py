@@ -61,8 +61,8 @@ class Maker(Protocol):
         """What a resumed run must agree with, as JSON can hold it."""
         ...
 
-    def make(self, requests: Sequence[Request]) -> list[Made]:
-        """One image for each request, in their order."""
+    def make(self, requests: Sequence[Request]) -> Sequence[Made | None]:
+        """One image for each request, in their order; None where it failed: it is asked for anew."""
         ...
 
 
