@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from clipsan.cli import options
-from clipsan.cli.errors import Interrupted
+from clipsan.cli.errors import RunInterruptedError
 from clipsan.cli.output import Output
 
 _DIFFUSION = "Diffusion"
@@ -175,7 +175,7 @@ def synth(
             judge=judge, min_agreement=min_agreement, device=device, watcher=output.watcher(),
         )  # fmt: skip
     except KeyboardInterrupt:
-        raise Interrupted("run the same command again to go on; what was made is kept.") from None
+        raise RunInterruptedError("run the same command again to go on; what was made is kept.") from None
     if json:
         sys.stdout.write(json_module.dumps(made.to_dict(), indent=2, ensure_ascii=False) + "\n")
         return
