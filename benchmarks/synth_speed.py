@@ -1,6 +1,6 @@
 """Drawn pairs per second and core, with and without encoding and writing.
 
-    python benchmarks/synth_speed.py [--size 224] [--num 600] [--rounds 3]
+    python benchmarks/synth_speed.py [--size 224] [--num 1000] [--rounds 3]
 
 One process, one thread. Each round draws scenes of all kinds (`drawing`: captions included, nothing encoded),
 encodes pixels that are already drawn (`jpg`, `png`), and fills a folder as `clipsan synth` does (`command`,
@@ -38,7 +38,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--num", type=int, default=600)
+    parser.add_argument("--num", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     num, size = options.num, options.size

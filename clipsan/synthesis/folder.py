@@ -180,5 +180,5 @@ def contact_sheet(files: Sequence[Path]) -> bytes:
             image.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
             sheet.paste(image, (4 + at % columns * step, 4 + at // columns * step))
     buffer = io.BytesIO()
-    sheet.save(buffer, format="PNG")
+    sheet.save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()

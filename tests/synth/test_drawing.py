@@ -106,6 +106,16 @@ def test_scenes_have_the_asked_size_and_every_kind_can_be_drawn(size):
         assert made.record["licence"] == "CC0-1.0"
 
 
+def test_words_on_mirrored_objects_can_be_read():
+    drawn = []
+    for flip in (1, -1):
+        brush = Brush(80, 80, (30 * flip, 0, 40, 0, 30, 40), 2)
+        brush.letters("L7", (0, 0, 0.9, 0.5), (255, 255, 255), "bold", 0.0)
+        drawn.append(np.asarray(brush.painting())[..., 3].astype(int))
+    right, mirrored = drawn
+    assert np.abs(right - mirrored).mean() < 2 < np.abs(right - right[:, ::-1]).mean()
+
+
 def test_the_objects_are_in_the_picture():
     # the same scene with and without its object: the plan is equal up to what is painted
     for index, name in enumerate(("banana", "koala", "viaduct", "nail", "bar chart")):

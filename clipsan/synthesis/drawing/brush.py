@@ -203,6 +203,8 @@ class Brush:
         cx, cy, hx, hy = place
         unit = min(2 * hx / (mask.width + slant * mask.height), 2 * hy / mask.height)  # of the object per dot
         a, b, c, d, e, f = self._matrix
+        if a * e < b * d:  # a mirrored object still reads from left to right
+            mask = mask.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         # dots -> object: x = cx + unit (u - w/2 - slant (v - h/2)), y = cy + unit (v - h/2)
         p, q = a * unit, (b - a * slant) * unit
         r, s = d * unit, (e - d * slant) * unit
