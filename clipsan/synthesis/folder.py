@@ -169,14 +169,15 @@ def _write(folder: Path, request: Request, made: Made, maker: str, image_format:
 
 
 def contact_sheet(files: Sequence[Path]) -> bytes:
-    """A PNG of up to 100 of the images, spread evenly over all of them."""
+    """A PNG of up to 100 of the images, spread over all of them and over their concepts."""
     shown = min(len(files), _SHEET_IMAGES)
     columns = max(1, min(_SHEET_COLUMNS, shown))
     rows = max(1, -(-shown // columns))
     step = _SHEET_SIDE + 4
     sheet = Image.new("RGB", (columns * step + 4, rows * step + 4), "white")
     for at in range(shown):
-        with Image.open(files[at * len(files) // shown]) as image:
+        place = at * len(files) // shown + at % max(1, len(files) // shown)
+        with Image.open(files[place]) as image:
             image.thumbnail((_SHEET_SIDE, _SHEET_SIDE))
             sheet.paste(image, (4 + at % columns * step, 4 + at // columns * step))
     buffer = io.BytesIO()
