@@ -22,7 +22,7 @@ from clipsan.errors import UsageError
 from clipsan.synthesis.captions import describe
 from clipsan.synthesis.concepts import Schedule
 from clipsan.synthesis.dice import derive_seed
-from clipsan.synthesis.journal import PARTIAL, Journal, Settled, claim, write_whole
+from clipsan.synthesis.journal import PARTIAL, PROGRESS, Journal, Settled, claim, write_whole
 from clipsan.synthesis.maker import Judge, Made, Maker, Request
 
 METADATA = "metadata.jsonl"
@@ -91,8 +91,7 @@ def fill(
     """
     claim(folder, settings)
     if (folder / METADATA).is_file():
-        journal = Journal(folder, num, maker.batch)
-        journal.remove()
+        (folder / PROGRESS).unlink(missing_ok=True)
         written = (folder / METADATA).read_bytes().count(b"\n")
         return Filled(written, num - written, 0, num)
     (folder / IMAGES).mkdir(exist_ok=True)

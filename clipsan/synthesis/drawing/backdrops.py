@@ -1,4 +1,4 @@
-"""Where a scene takes place. One row in `BACKDROPS` a place; `surroundings` paints them."""
+"""Where a scene takes place. One row in `BACKDROPS` a place; `surroundings` and `interiors` paint them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,8 @@ from dataclasses import dataclass
 from clipsan.synthesis.dice import Dice
 from clipsan.synthesis.drawing.brush import Brush
 from clipsan.synthesis.drawing.colours import COLOURS, Colour, mix
-from clipsan.synthesis.drawing.surroundings import (
-    WALLPAPERS,
-    landscape,
-    road,
-    room,
-    sea,
-    sky,
-    street,
-    surface,
-    tiles,
-    under_water,
-)
+from clipsan.synthesis.drawing.interiors import WALLPAPERS, room, surface, tiles
+from clipsan.synthesis.drawing.surroundings import landscape, road, sea, sky, street, under_water
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from clipsan.synthesis.drawing.kinds.outlined import OUTLINED
 from clipsan.synthesis.drawing.kinds.tools import TOOLS
 from clipsan.synthesis.drawing.kinds.toys import TOYS
 from clipsan.synthesis.drawing.kinds.vehicles import VEHICLES
+from clipsan.synthesis.drawing.kinds.vessels import VESSELS
 from clipsan.synthesis.drawing.kinds.wildlife import WILDLIFE
 from clipsan.synthesis.drawing.kinds.writing import WRITING
 
@@ -27,6 +28,7 @@ KINDS: dict[str, Kind] = {
     **TOYS,
     **TOOLS,
     **HOUSEHOLD,
+    **VESSELS,
     **WRITING,
     **OUTLINED,
 }
