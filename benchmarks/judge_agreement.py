@@ -1,4 +1,4 @@
-"""How many wrong pairs a judge flags, and how many right ones: photographs, a tenth with another one's caption.
+"""How many wrong and right pairs a judge flags: photographs, a tenth with the caption of another one.
 
     python benchmarks/judge_agreement.py SHARED
 
@@ -55,8 +55,9 @@ def main(shared: Path) -> None:
         area = np.mean(scores[~wrong][:, None] > scores[wrong][None])
         low = scores < threshold
         print(
-            f"{share}: threshold {threshold:.3f}, flagged {low[wrong].mean():.1%} of {wrong.sum()} wrong pairs and"
-            f" {low[~wrong].mean():.1%} of {(~wrong).sum()} right ones; area under the curve {area:.3f}"
+            f"{share}: threshold {threshold:.3f}, flagged {low[wrong].mean():.1%} of {wrong.sum()} wrong"
+            f" pairs and {low[~wrong].mean():.1%} of {(~wrong).sum()} right ones;"
+            f" area under the curve {area:.3f}"
         )
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from clipsan.synthesis.diffusion.defaults import Sampling
 from clipsan.synthesis.diffusion.pipeline import Pipeline, Pixels
 from clipsan.synthesis.diffusion.source import Source
+from clipsan.synthesis.extra import quiet
 from clipsan.synthesis.maker import Made, Request
 
 
@@ -79,11 +80,8 @@ class DiffusionMaker:
         """
         count = len(self._pipelines)
         parts = [list(requests[start::count]) for start in range(count)]
-        if count == 1:
-            images = [self._generate(self._pipelines[0], parts[0])]
-        else:
-            with ThreadPoolExecutor(count, "diffusion") as pool:
-                images = list(pool.map(self._generate, self._pipelines, parts))
+        with quiet(), ThreadPoolExecutor(count, "diffusion") as pool:
+            images = list(pool.map(self._generate, self._pipelines, parts))
         ordered = [images[place % count][place // count] for place in range(len(requests))]
         return [self._made(request, image) for request, image in zip(requests, ordered, strict=True)]
 

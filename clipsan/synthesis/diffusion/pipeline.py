@@ -106,7 +106,7 @@ class Pipeline:
         self, captions: Sequence[str], seeds: Sequence[int], sampling: Sampling, side: int
     ) -> list[Pixels | None]:
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        with torch.no_grad(), quiet(), _sentences(self._name, "make an image by"):
+        with torch.no_grad(), _sentences(self._name, "make an image by"):
             made = self._pipeline(
                 prompt=list(captions), generator=generators, num_inference_steps=sampling.steps,
                 guidance_scale=sampling.guidance, height=side, width=side, output_type="np",
