@@ -28,7 +28,7 @@ from clipsan.pairs.stores import MAX_IMAGE_BYTES
 from clipsan.pairs.table_rows import locate
 
 LABEL = "a .parquet file or a folder of them (image bytes or paths, caption)"
-KEPT_BYTES = 512 << 20
+KEPT_BYTES = 160 << 20
 """Image columns of row groups kept in memory; a set with more images than that is shuffled in windows."""
 
 MAX_CRASHES = 20

@@ -124,7 +124,7 @@ def test_activation_of_a_bare_file_is_measured_and_said(here):
     shutil.copy(here / "model.safetensors", here / "bare" / "model.safetensors")
     report = clipsan.clean("bare/model.safetensors", "pairs", **QUICK).report
     evidence = " ".join(report.models[0].evidence)
-    assert "contrastive loss on 35 clean pairs" in evidence
+    assert "contrastive loss on 38 clean pairs" in evidence
     assert "with activation gelu" in evidence and "with activation quickgelu" in evidence
 
 
@@ -196,7 +196,7 @@ def test_overwrite_replaces_an_earlier_output_only(here):
 
 def test_few_pairs_get_a_smaller_default_batch(here):
     report = clipsan.clean("model.safetensors", "pairs", steps=1, device="cpu").report
-    assert report.training.batch_size == 8  # 35 pairs are left to train on; a quarter is 8.75
+    assert report.training.batch_size == 8  # 38 pairs are left to train on; a quarter is 9.5
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
