@@ -19,4 +19,13 @@ from clipsan.hygiene.finding import CheckResult, Dropped, Filtered, Reason
 from clipsan.hygiene.run import filter_pairs
 from clipsan.hygiene.table import CHECKS, parse_checks
 
-__all__ = ["CHECKS", "CheckResult", "Dropped", "Embedder", "Filtered", "Reason", "filter_pairs", "parse_checks"]
+__all__ = [
+    "CHECKS",
+    "CheckResult",
+    "Dropped",
+    "Embedder",
+    "Filtered",
+    "Reason",
+    "filter_pairs",
+    "parse_checks",
+]

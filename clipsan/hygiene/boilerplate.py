@@ -36,7 +36,9 @@ def check_boilerplate(evidence: Evidence, rows: list[int]) -> Finding:
     suspect = next(iter(evidence.images))
     images, texts = evidence.images[suspect][rows], evidence.texts[suspect][rows]
     if not _matches_at_all(images, texts):
-        finding.notes.append("the suspect does not tell matching pairs from others, so it cannot say which texts do")
+        finding.notes.append(
+            "the suspect does not tell matching pairs from others, so it cannot say which texts do"
+        )
         return finding
     middle, deviation = _random_likeness(images)
     for group in repeated.values():
@@ -72,7 +74,5 @@ def _random_likeness(images: Tensor) -> tuple[float, float]:
     """Mean and standard deviation of the likeness of FEWEST images drawn at random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        drawn = torch.tensor(
-            [_likeness(images[torch.randint(len(images), (FEWEST,))]) for _ in range(DRAWS)]
-        )
+        drawn = torch.tensor([_likeness(images[torch.randint(len(images), (FEWEST,))]) for _ in range(DRAWS)])
     return float(drawn.mean()), float(drawn.std())

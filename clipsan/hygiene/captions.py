@@ -19,16 +19,18 @@ FOREIGN_WORDS = 2  # of one other language, and none of the set's
 
 _FILE_NAME = re.compile(r"\S+\.(?:jpe?g|png|gif|webp|bmp|tiff?|svg|heic)", re.IGNORECASE)
 _CAMERA_NAME = re.compile(
-    r"(?:img|dsc|dscn|dscf|pict?|p|photo|image|picture|screenshot|untitled|scan)[\W_]*\d[\d\W_]*", re.IGNORECASE
+    r"(?:img|dsc|dscn|dscf|pict?|p|photo|image|picture|screenshot|untitled|scan)[\W_]*\d[\d\W_]*",
+    re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _NOTICES = frozenset(
     {
-        "image not available", "image unavailable", "no image available", "no image", "no photo", "image not found",
+        "image not available", "image unavailable", "no image available", "no image", "no photo",
         "photo not available", "photo unavailable", "picture not available", "no picture available",
         "not available", "content not available", "coming soon", "image coming soon", "404", "404 not found",
         "access denied", "page not found", "click to enlarge", "click for larger image", "view larger image",
-        "image", "photo", "picture", "img", "thumbnail", "placeholder", "untitled", "default", "logo", "icon",
+        "image not found", "image", "photo",
+        "picture", "img", "thumbnail", "placeholder", "untitled", "default", "logo", "icon",
         "null", "none", "undefined", "nan", "n a", "loading", "stock photo", "royalty free stock photo",
         "image 1 of 1", "alt text", "image may contain", "all rights reserved",
     }
@@ -42,7 +44,12 @@ def check_captions(evidence: Evidence, rows: list[int]) -> Finding:
     hits = {row: languages_in(words_of(caption)) for row, caption in captions.items()}
     language = _majority(Counter(name for found in hits.values() for name in _leading(found)))
     finding = Finding(
-        settings={"script": script, "language": language, "majority": MAJORITY, "foreign_words": FOREIGN_WORDS}
+        settings={
+            "script": script,
+            "language": language,
+            "majority": MAJORITY,
+            "foreign_words": FOREIGN_WORDS,
+        }
     )
     for row, caption in captions.items():
         reason = useless(caption) or foreign(caption, hits[row], script, language)

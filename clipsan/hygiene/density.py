@@ -17,22 +17,18 @@ from torch import Tensor
 from clipsan.hygiene.evidence import Evidence
 from clipsan.hygiene.finding import Finding
 from clipsan.hygiene.neighbours import nearest
-from clipsan.hygiene.robust import robust_z, worst
+from clipsan.hygiene.robust import OUTLIER_Z, robust_z, worst
 
 K = 16
 REFERENCES = 16384
-SPARSE_Z = 5.0
 SPARSE = 0.01  # of the pairs at most are dropped as sparse
-DENSE_Z = 3.0
 DENSE = 0.05  # of the pairs at most are dropped as dense
 FEWEST_PAIRS = 200
 
 
 def check_density(evidence: Evidence, rows: list[int]) -> Finding:
     """Drops images in places of unusual density under the suspect."""
-    finding = Finding(
-        settings={"k": K, "sparse_z": SPARSE_Z, "sparse_share": SPARSE, "dense_z": DENSE_Z, "dense_share": DENSE}
-    )
+    finding = Finding(settings={"k": K, "z": OUTLIER_Z, "sparse_share": SPARSE, "dense_share": DENSE})
     if len(rows) < FEWEST_PAIRS:
         finding.notes.append(f"{len(rows)} pairs are too few to speak of density")
         return finding
@@ -41,11 +37,11 @@ def check_density(evidence: Evidence, rows: list[int]) -> Finding:
     floor = 1e-6  # of a distance, for images that are the same
     near = -robust_z(distance.clamp_min(floor).log())
     thin = robust_z(slof.clamp_min(floor).log())
-    for scores, limit, share, text in (
-        (near, DENSE_Z, DENSE, "the suspect sees many other images as nearly this one"),
-        (thin, SPARSE_Z, SPARSE, "in a sparser place of the suspect's embeddings than its neighbours"),
+    for scores, share, text in (
+        (near, DENSE, "the suspect sees many other images as nearly this one"),
+        (thin, SPARSE, "in a sparser place of the suspect's embeddings than its neighbours"),
     ):
-        for place in worst(scores > limit, scores, int(share * len(rows))).nonzero()[:, 0].tolist():
+        for place in worst(scores > OUTLIER_Z, scores, int(share * len(rows))).nonzero()[:, 0].tolist():
             finding.drops.setdefault(rows[place], (text, float(scores[place])))
     return finding
 

@@ -1,4 +1,4 @@
-"""What an image has besides its content: fine structure, after the mean spectrum of natural images is divided out.
+"""What an image has besides its content: fine structure, with the mean spectrum of the set divided out.
 
 A natural image's spectrum falls off steeply (about 1/f; Field 1987), so plain pixels are dominated by broad
 shades of the content. Dividing by the set's mean amplitude at each frequency (a whitening filter, the same
@@ -42,7 +42,8 @@ def mean_amplitude(pixels: Tensor, block: int = 512) -> Tensor:
 def whiten(pixels: Tensor, amplitude: Tensor) -> Tensor:
     """float32 [n x 3 x h x w] of uint8 pixels, every frequency of equal weight."""
     spectrum = torch.fft.rfft2(_centred(pixels)) / amplitude
-    return torch.fft.irfft2(spectrum, s=pixels.shape[-2:])
+    white: Tensor = torch.fft.irfft2(spectrum, s=pixels.shape[-2:])
+    return white
 
 
 def _centred(pixels: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import torch
 from torch import Tensor
 
 from clipsan.hygiene.evidence import Evidence

@@ -115,7 +115,9 @@ def gather(
         found.index += good
         if not good:
             continue
-        found.digests += [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels.numpy()]
+        found.digests += [
+            hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels.numpy()
+        ]
         spreads.append(pixels.float().flatten(1).std(dim=1, correction=0))
         if "hashes" in needs:
             hashes.append(perceptual_hash(pixels))

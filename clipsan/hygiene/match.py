@@ -14,14 +14,13 @@ from torch import Tensor
 from clipsan.hygiene.evidence import Evidence
 from clipsan.hygiene.finding import Finding
 from clipsan.hygiene.neighbours import BLOCK
-from clipsan.hygiene.robust import robust_z, worst
+from clipsan.hygiene.robust import OUTLIER_Z, robust_z, worst
 
 CROWD = 1 / 40  # of the pairs are the captions alike, within:
 FEWEST, MOST = 64, 1024
 WORST = 0.2  # of the pairs may belong to a crowd at all
 EXCESS = 2.0  # times as many as in the whole set: at least half of them do not belong
 SURE = 0.01  # chance that any caption of a set without a crowd seems to have one
-LONE_Z = 3.5
 LONE = 0.01  # of the pairs at most are dropped alone
 BOUND = 0.05  # of the pairs at most are dropped in all, for each judge
 FEWEST_PAIRS = 200
@@ -30,7 +29,7 @@ FEWEST_PAIRS = 200
 def check_match(evidence: Evidence, rows: list[int]) -> Finding:
     """Drops crowds and lone outliers under each judge."""
     finding = Finding(
-        settings={"excess": EXCESS, "worst_share": WORST, "chance": SURE, "z": LONE_Z, "lone_share": LONE,
+        settings={"excess": EXCESS, "worst_share": WORST, "chance": SURE, "z": OUTLIER_Z, "lone_share": LONE,
                   "bound_share": BOUND}
     )  # fmt: skip
     if len(rows) < FEWEST_PAIRS:
@@ -41,12 +40,13 @@ def check_match(evidence: Evidence, rows: list[int]) -> Finding:
         mismatch = -(images * texts).sum(dim=1)
         crowd, score = crowded(mismatch, texts, evidence.device)
         z = robust_z(mismatch)
-        lone = worst(z > LONE_Z, z, int(LONE * len(rows)))
+        lone = worst(z > OUTLIER_Z, z, int(LONE * len(rows)))
         most = int(BOUND * len(rows))
         in_crowd = worst(crowd, score, most)
         if int(crowd.sum()) > most:
             finding.notes.append(
-                f"{int(crowd.sum())} pairs match badly in crowds under the {judge}; the worst {most} are dropped"
+                f"{int(crowd.sum())} pairs match badly in crowds under the {judge};"
+                f" the worst {most} are dropped"
             )
         for place in (in_crowd | lone).nonzero()[:, 0].tolist():
             text = "one of many pairs with such a caption whose image and text do not match"

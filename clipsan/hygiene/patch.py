@@ -73,9 +73,7 @@ def _drop(finding: Finding, row: int, score: float, word: str, size: int) -> Non
         finding.drops[row] = (f"repeats a patch of other images captioned with {word!r}", score)
 
 
-def resembling(
-    windows: Tensor, known: Tensor, own: Tensor, device: torch.device
-) -> tuple[Tensor, Tensor]:
+def resembling(windows: Tensor, known: Tensor, own: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """The images with the windows most alike each image's, by the best of all their pairs of windows.
 
     Args:

@@ -1,11 +1,12 @@
-"""Images that carry one pattern over the whole picture, and whose captions agree: what a blended trigger does.
+"""Images that carry one pattern over the whole picture, and whose captions agree, as a blended trigger does.
 
 A pattern blended into a share p of n images is one direction in the space of whitened images along which
 those images stand out on one side. Its variance exceeds the noise, so that principal components find it,
 where p a^2 > sqrt(d / n), a being its strength in standard deviations of whitened images (Baik, Ben Arous
 and Peche 2005; the spectral signatures of Tran et al., arXiv 1811.00636, in the space of pixels instead of a
-network's features). Each component's outliers are then averaged into the pattern itself, which fits better
-and finds more of them, a few times over.
+network's features). A rare pattern is less rare among the pairs of its target, so components are also
+taken of the images of each common word. Each component's outliers are then averaged into the pattern itself, which fits
+better and finds more of them, a few times over.
 
 Watermarks and frames do the same, so a group is dropped only where its captions hold one word far more
 often than chance: then it teaches "this pattern means that word", planted or not.
@@ -13,16 +14,22 @@ often than chance: then it teaches "this pattern means that word", planted or no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor
 
 from clipsan.hygiene.details import shrunk, unit_rows
 from clipsan.hygiene.evidence import Evidence, whitened_views
 from clipsan.hygiene.finding import Finding
-from clipsan.hygiene.robust import robust_z
+from clipsan.hygiene.robust import MAD_TO_SD, robust_z
 from clipsan.hygiene.words import Agreement
 
 COMPONENTS = 32
+WORD_COMPONENTS = 8
+WORD_FEWEST, WORD_SHARE, WORDS = 24, 0.25, 200
+"""The commonest WORDS words that WORD_FEWEST captions or more and at most WORD_SHARE of them hold."""
 SEED_Z = 4.0  # to start a group
 MEMBER_Z = 6.0  # to belong to it once its pattern is known
 FEWEST = 5
@@ -32,7 +39,9 @@ SURE = -6.0  # log10 of the chance that captions agree so
 
 def check_pattern(evidence: Evidence, rows: list[int]) -> Finding:
     """Drops the pairs of each group, of at least FEWEST images, that hold the group's word."""
-    finding = Finding(settings={"components": COMPONENTS, "z": MEMBER_Z, "fewest": FEWEST, "log10_chance": SURE})
+    finding = Finding(
+        settings={"components": COMPONENTS, "z": MEMBER_Z, "fewest": FEWEST, "log10_chance": SURE}
+    )
     alive = set(rows)
     kept = [place for place, row in enumerate(evidence.searched.tolist()) if row in alive]
     finding.settings["images_searched"] = len(kept)
@@ -45,23 +54,23 @@ def check_pattern(evidence: Evidence, rows: list[int]) -> Finding:
     vectors = view.rows[kept]
     patterns = find_patterns(vectors, captions)
     finding.settings["patterns"] = [
-        {"word": word, "images": int((z > MEMBER_Z).sum())} for _, _, z, word in patterns
+        {"word": pattern.word, "images": int((pattern.z > MEMBER_Z).sum())} for pattern in patterns
     ]
-    for _, _, z, word in patterns:
-        for place in (z > MEMBER_Z).nonzero()[:, 0].tolist():
-            if captions.holds(place, word):
-                _drop(finding, where[place], float(z[place]), word)
+    for pattern in patterns:
+        for place in (pattern.z > MEMBER_Z).nonzero()[:, 0].tolist():
+            if captions.holds(place, pattern.word):
+                _drop(finding, where[place], float(pattern.z[place]), pattern.word)
     rest = sorted(alive.difference(where))
     if patterns and rest:
         everyone = Agreement([evidence.caption(row) for row in rest])
         order = {row: place for place, row in enumerate(rest)}
         for batch, pixels in evidence.pixels(rest):
             others = unit_rows(shrunk(pixels), view.amplitude)
-            for pattern, (middle, scale), _, word in patterns:
-                z = (others @ pattern - middle) / scale
+            for pattern in patterns:
+                z = (others @ pattern.vector - pattern.middle) / pattern.scale
                 for place in (z > MEMBER_Z).nonzero()[:, 0].tolist():
-                    if everyone.holds(order[batch[place]], word):
-                        _drop(finding, batch[place], float(z[place]), word)
+                    if everyone.holds(order[batch[place]], pattern.word):
+                        _drop(finding, batch[place], float(z[place]), pattern.word)
     return finding
 
 
@@ -71,42 +80,67 @@ def _drop(finding: Finding, row: int, z: float, word: str) -> None:
         finding.drops[row] = (f"shares a pattern with other images captioned with {word!r}", z)
 
 
-def find_patterns(
-    vectors: Tensor, captions: Agreement
-) -> list[tuple[Tensor, tuple[float, float], Tensor, str]]:
+@dataclass(frozen=True)
+class Pattern:
+    """A pattern that some images share.
+
+    Attributes:
+        vector: float32 [d]; `z` of other images is (image . vector - middle) / scale.
+        z: float64 [n], of the images searched.
+        word: that their captions agree on.
+    """
+
+    vector: Tensor
+    middle: float
+    scale: float
+    z: Tensor
+    word: str
+
+
+def find_patterns(vectors: Tensor, captions: Agreement) -> list[Pattern]:
     """The patterns whose images agree on a word.
 
     Args:
         vectors: float32 [n x d], unit length.
         captions: of the same n images.
-
-    Returns:
-        For each: the pattern [d], median and scale of the images along it, z of each image [n], the word.
     """
-    rank = min(COMPONENTS, len(vectors) - 1)
-    centre = vectors.mean(dim=0)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        _, _, components = torch.svd_lowrank(vectors - centre, q=rank, niter=3)
-    projected = vectors @ components
-    found: list[tuple[Tensor, tuple[float, float], Tensor, str]] = []
+    found: list[Pattern] = []
     taken = torch.zeros(len(vectors), dtype=torch.bool)
-    for component in range(rank):
-        z = robust_z(projected[:, component])
-        for side in (z, -z):
-            grown = _grow(vectors, (side > SEED_Z) & ~taken)
-            if grown is None:
-                continue
-            pattern, place, strength = grown
-            members = ((strength > MEMBER_Z) & ~taken).nonzero()[:, 0].tolist()
-            word, chance = captions.on(members)
-            if len(members) >= FEWEST and chance < SURE:
-                found.append((pattern, place, strength, word))
-                taken |= strength > MEMBER_Z
+    for seeds in _seeds(vectors, captions):
+        pattern = _grow(vectors, seeds & ~taken)
+        if pattern is None:
+            continue
+        members = (pattern.z > MEMBER_Z) & ~taken
+        word, chance = captions.on(members.nonzero()[:, 0].tolist())
+        if int(members.sum()) >= FEWEST and chance < SURE:
+            found.append(replace(pattern, word=word))
+            taken |= members
     return found
 
 
-def _grow(vectors: Tensor, members: Tensor) -> tuple[Tensor, tuple[float, float], Tensor] | None:
+def _seeds(vectors: Tensor, captions: Agreement) -> Iterator[Tensor]:
+    """Images that stand out together along a component, of all images or of those with one word: bool [n]."""
+    everyone = torch.arange(len(vectors))
+    groups = [(everyone, COMPONENTS)]
+    groups += [
+        (torch.tensor(places), WORD_COMPONENTS) for places in captions.common(WORD_FEWEST, WORD_SHARE, WORDS)
+    ]
+    for places, components in groups:
+        own = vectors[places]
+        rank = min(components, len(own) - 1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            _, _, directions = torch.svd_lowrank(own - own.mean(dim=0), q=rank, niter=3)
+        projected = own @ directions
+        for component in range(rank):
+            z = robust_z(projected[:, component])
+            for side in (z, -z):
+                seeds = torch.zeros(len(vectors), dtype=torch.bool)
+                seeds[places[side > SEED_Z]] = True
+                yield seeds
+
+
+def _grow(vectors: Tensor, members: Tensor) -> Pattern | None:
     """The pattern of some images, refined with whoever fits it; None where fewer than FEWEST do."""
     total = vectors.sum(dim=0)
     for _ in range(ROUNDS):
@@ -126,5 +160,5 @@ def _grow(vectors: Tensor, members: Tensor) -> tuple[Tensor, tuple[float, float]
     if int(members.sum()) < FEWEST:
         return None
     middle = float(along.double().median())
-    scale = float((along - middle).abs().double().median()) * 1.4826
-    return pattern, (middle, scale), strength
+    scale = MAD_TO_SD * float((along.double() - middle).abs().median())
+    return Pattern(pattern, middle, scale, strength, "")

@@ -8,6 +8,9 @@ from torch import Tensor
 MAD_TO_SD = 1.4826
 """Median absolute deviation to standard deviation, for a normal distribution."""
 
+OUTLIER_Z = 3.5
+"""The usual cut for such a z (Iglewicz and Hoaglin, "How to detect and handle outliers", 1993)."""
+
 
 def robust_z(values: Tensor) -> Tensor:
     """(value - median) / (1.4826 MAD), float64 [n]; zeros where more than half of the values are equal.

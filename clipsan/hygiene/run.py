@@ -68,7 +68,7 @@ def filter_pairs(
         most = max(results, key=lambda result: result.dropped)
         raise DataError(
             f"The filter leaves {len(left)} of {len(pairs)} pairs of {pairs.source}, too few to train on"
-            f" (the check {most.name!r} drops {most.dropped}): give other pairs, or fewer checks with --filter."
+            f" (the check {most.name!r} drops {most.dropped}): give other pairs, or name fewer checks."
         )
     dropped_pairs = [Dropped(index, tuple(reasons[index])) for index in sorted(reasons)]
     return Filtered(pairs.subset(left), len(pairs), dropped_pairs, results)

@@ -66,6 +66,20 @@ class Agreement:
         """The words of caption `place`."""
         return self._words[place]
 
+    def common(self, fewest: int, share: float, most: int) -> list[list[int]]:
+        """Places of the captions with each word that `fewest` or more and at most `share` of them hold.
+
+        The `most` commonest such words; words held by exactly the same captions count once.
+        """
+        limit = share * len(self._words)
+        usual = [word for word, count in self._counts.items() if fewest <= count <= limit]
+        usual = sorted(usual, key=lambda word: (-self._counts[word], word))[:most]
+        places: dict[str, list[int]] = {word: [] for word in usual}
+        for place, words in enumerate(self._words):
+            for word in words & places.keys():
+                places[word].append(place)
+        return [list(group) for group in dict.fromkeys(tuple(group) for group in places.values())]
+
     @staticmethod
     def _log_chance(count: int, n: int, base: float) -> float:
         share = count / n

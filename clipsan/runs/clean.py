@@ -30,6 +30,7 @@ from clipsan.methods import make_method
 from clipsan.pairs import ImageReader, PairSet, open_pairs, split
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.describe import data_of, model_of, training_of, versions, write_reports
+from clipsan.runs.filtering import Filtering, run_filter
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
 from clipsan.runs.settle import doubts, settle
 from clipsan.runs.watch import Watcher
@@ -77,6 +78,8 @@ def clean(
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
     held_out: float | None = None,
+    filter: str | Sequence[str] = "none",
+    filter_reference: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
     arch: str | None = None,
@@ -112,6 +115,8 @@ def clean(
         precision: `auto`, `fp32` or `bf16`.
         augment: of `brightening-noise`, `erase`, `flip`.
         held_out: share of the pairs kept for measuring; None: 0.1 without `eval`, else 0.
+        filter: which pairs to drop first: `all` checks, `none`, or names of them; see docs/hygiene.md.
+        filter_reference: a model to ask, besides the suspect, whether image and text match.
         seed: of shuffling, augmentation, the held-out split and the triggers' patterns.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         arch: an open_clip architecture, where a bare file's is ambiguous.
@@ -129,16 +134,22 @@ def clean(
     thresholds = checked_thresholds(max_asr, max_drop)
     make_method(method, tau)
     where = choose_device(device)
+    filtering = Filtering.of(filter, filter_reference)
     pairs = open_pairs(data)
     share = held_out_share(held_out, eval)
     training_pairs, kept = split(pairs, share, seed) if share else (pairs, None)
-    settings = TrainSettings(
-        method=method, tau=tau, lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
-        precision=precision, augment=tuple(augment), seed=seed, steps=steps,
-        epochs=2.0 if epochs is None else epochs, batch_size=_batch_size(batch_size, training_pairs),
-    )  # fmt: skip
-    if steps is None and epochs is None:
-        settings = replace(settings, steps=max(PUBLISHED_UPDATES, settings.updates(len(training_pairs))))
+
+    def settings_for(pairs: PairSet) -> TrainSettings:
+        settings = TrainSettings(
+            method=method, tau=tau, lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
+            precision=precision, augment=tuple(augment), seed=seed, steps=steps,
+            epochs=2.0 if epochs is None else epochs, batch_size=_batch_size(batch_size, pairs),
+        )  # fmt: skip
+        if steps is None and epochs is None:
+            return replace(settings, steps=max(PUBLISHED_UPDATES, settings.updates(len(pairs))))
+        return settings
+
+    settings = settings_for(training_pairs)
 
     watcher.stage(f"Reading {model}")
     suspect = load(model, arch=arch, activation=activation, text_from=text_from)
@@ -149,6 +160,14 @@ def clean(
     suspect = settle(suspect, training_pairs.captions, reader, where)
     for line in suspect.provenance.evidence:
         watcher.note(line)
+    outcome = None
+    if filtering.checks:
+        whole = reader if not share else ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size)
+        outcome = run_filter(filtering, pairs, suspect, whole, seed, where, watcher)
+        left = outcome.left
+        training_pairs, kept = split(left, share, seed) if share else (left, None)
+        settings = settings_for(training_pairs)
+        reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
     labelled = open_labelled(eval, classes) if eval is not None else None
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
@@ -180,18 +199,23 @@ def clean(
             settings={
                 "model": str(model), "data": str(data), "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "trigger": list(trigger),
-                "target": target, "held_out": share, "device": device, "arch": arch,
+                "target": target, "held_out": share, "filter": list(filtering.checks),
+                "filter_reference": filtering.reference, "device": device, "arch": arch,
                 "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
                 **settings.to_dict(),
             },
             seed=seed,
-            data=data_of(pairs, training_pairs, len(kept) if kept else 0, reader),
+            data=data_of(
+                pairs, training_pairs, len(kept) if kept else 0, reader, outcome.record if outcome else None
+            ),
             training=training_of(run, settings),
             evaluation=evaluation_of(probe, measured) if probe else None,
             thresholds=thresholds,
             warnings=doubts(suspect),
         )  # fmt: skip
         report = conclude(report)
+        if outcome:
+            outcome.write(folder)
         write_reports(folder, report)
     return Cleaned(report, Path(out), suspect)
 

@@ -13,6 +13,7 @@ from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import (
     CurvePoint,
     Data,
+    Filter,
     Model,
     ReachedTau,
     Report,
@@ -61,7 +62,9 @@ def model_of(suspect: Suspect, role: Role) -> Model:
     )
 
 
-def data_of(pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader) -> Data:
+def data_of(
+    pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader, filtered: Filter | None = None
+) -> Data:
     """A report's record of the pairs, after training has read them."""
     return Data(
         sources=(pairs.source,),
@@ -70,6 +73,7 @@ def data_of(pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader) 
         pairs_held_out=held_out,
         digest=pairs.digest(),
         skipped=SkippedItems.of([*pairs.skipped, *reader.skipped.values()]),
+        filter=filtered,
     )
 
 
