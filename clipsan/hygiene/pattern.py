@@ -3,10 +3,10 @@
 A pattern blended into a share p of n images is one direction in the space of whitened images along which
 those images stand out on one side. Its variance exceeds the noise, so that principal components find it,
 where p a^2 > sqrt(d / n), a being its strength in standard deviations of whitened images (Baik, Ben Arous
-and Peche 2005; the spectral signatures of Tran et al., arXiv 1811.00636, in the space of pixels instead of a
-network's features). A rare pattern is less rare among the pairs of its target, so components are also
-taken of the images of each common word. Each component's outliers are then averaged into the pattern itself, which fits
-better and finds more of them, a few times over.
+and Peche 2005; the spectral signatures of Tran et al., arXiv 1811.00636, in the space of pixels instead of
+a network's features). A rare pattern is less rare among the pairs of its target, so components are also
+taken of the images of each common word. Each component's outliers are then averaged into the pattern
+itself, which fits better and finds more of them, a few times over.
 
 Watermarks and frames do the same, so a group is dropped only where its captions hold one word far more
 often than chance: then it teaches "this pattern means that word", planted or not.
@@ -15,7 +15,7 @@ often than chance: then it teaches "this pattern means that word", planted or no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -100,65 +100,78 @@ class Pattern:
 def find_patterns(vectors: Tensor, captions: Agreement) -> list[Pattern]:
     """The patterns whose images agree on a word.
 
+    Everything is computed from the products of all pairs of images, n^2 d multiplications once; a pattern
+    being a sum of images, what lies along it is then a sum of those.
+
     Args:
         vectors: float32 [n x d], unit length.
         captions: of the same n images.
     """
+    products = vectors @ vectors.T
     found: list[Pattern] = []
     taken = torch.zeros(len(vectors), dtype=torch.bool)
-    for seeds in _seeds(vectors, captions):
-        pattern = _grow(vectors, seeds & ~taken)
-        if pattern is None:
+    for seeds in _seeds(products, captions):
+        grown = _grow(products, seeds & ~taken)
+        if grown is None:
             continue
-        members = (pattern.z > MEMBER_Z) & ~taken
-        word, chance = captions.on(members.nonzero()[:, 0].tolist())
-        if int(members.sum()) >= FEWEST and chance < SURE:
-            found.append(replace(pattern, word=word))
-            taken |= members
+        members, along = grown
+        z = robust_z(along)
+        fitting = (z > MEMBER_Z) & ~taken
+        word, chance = captions.on(fitting.nonzero()[:, 0].tolist())
+        if int(fitting.sum()) >= FEWEST and chance < SURE:
+            vector = vectors[members].mean(dim=0) - vectors[~members].mean(dim=0)
+            middle = float(along.median())
+            scale = MAD_TO_SD * float((along - middle).abs().median())
+            found.append(Pattern(vector, middle, scale, z, word))
+            taken |= fitting
     return found
 
 
-def _seeds(vectors: Tensor, captions: Agreement) -> Iterator[Tensor]:
+def _seeds(products: Tensor, captions: Agreement) -> Iterator[Tensor]:
     """Images that stand out together along a component, of all images or of those with one word: bool [n]."""
-    everyone = torch.arange(len(vectors))
+    everyone = torch.arange(len(products))
     groups = [(everyone, COMPONENTS)]
-    groups += [
-        (torch.tensor(places), WORD_COMPONENTS) for places in captions.common(WORD_FEWEST, WORD_SHARE, WORDS)
-    ]
+    for holders in captions.common(WORD_FEWEST, WORD_SHARE, WORDS):
+        groups.append((torch.tensor(holders), WORD_COMPONENTS))
     for places, components in groups:
-        own = vectors[places]
-        rank = min(components, len(own) - 1)
+        own = products[places][:, places]
+        own = own - own.mean(dim=0) - own.mean(dim=1, keepdim=True) + own.mean()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            _, _, directions = torch.svd_lowrank(own - own.mean(dim=0), q=rank, niter=3)
-        projected = own @ directions
-        for component in range(rank):
-            z = robust_z(projected[:, component])
+            scores, _, _ = torch.svd_lowrank(own, q=min(components, len(own) - 1), niter=3)
+        for component in range(scores.shape[1]):
+            z = robust_z(scores[:, component])
             for side in (z, -z):
-                seeds = torch.zeros(len(vectors), dtype=torch.bool)
+                seeds = torch.zeros(len(products), dtype=torch.bool)
                 seeds[places[side > SEED_Z]] = True
                 yield seeds
 
 
-def _grow(vectors: Tensor, members: Tensor) -> Pattern | None:
-    """The pattern of some images, refined with whoever fits it; None where fewer than FEWEST do."""
-    total = vectors.sum(dim=0)
+def _grow(products: Tensor, members: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Refine a pattern, the mean of its members less that of the others, with whoever fits it.
+
+    A member's own part in the pattern would keep any image a member for good, so it is taken out for it.
+
+    Args:
+        products: float32 [n x n], of unit vectors.
+        members: bool [n], to start with.
+
+    Returns:
+        The members whose mean the pattern is, bool [n], and float64 [n], each image along it; None where
+        fewer than FEWEST fit.
+    """
+    n = len(products)
+    total = products.sum(dim=0).double()
+    diagonal = products.diagonal().double()
+    grown = None
     for _ in range(ROUNDS):
         count = int(members.sum())
-        if not FEWEST <= count <= len(vectors) // 2:
+        if not FEWEST <= count <= n // 2:
             return None
-        inside = vectors[members].sum(dim=0)
-        others = (total - inside) / (len(vectors) - count)
-        pattern = inside / count - others
-        along = vectors @ pattern
-        # A member's own part in the pattern would make any image a member for good: it is taken out.
-        own = vectors[members]
-        without = (inside - own) / (count - 1) - others
-        along[members] = (own * without).sum(dim=1)
-        strength = robust_z(along)
-        members = strength > MEMBER_Z
-    if int(members.sum()) < FEWEST:
-        return None
-    middle = float(along.double().median())
-    scale = MAD_TO_SD * float((along.double() - middle).abs().median())
-    return Pattern(pattern, middle, scale, strength, "")
+        inside = products[members].sum(dim=0).double()
+        along = inside / count - (total - inside) / (n - count)
+        without = (inside - diagonal) / (count - 1) - (total - inside) / (n - count)
+        along = torch.where(members, without, along)
+        grown = members, along
+        members = robust_z(along) > MEMBER_Z
+    return grown if int(members.sum()) >= FEWEST else None
