@@ -62,11 +62,11 @@ def useless(caption: str) -> str | None:
     """Why a caption describes nothing, or None."""
     if not any(char.isalpha() for char in caption):
         return "its caption has no word"
-    if _FILE_NAME.fullmatch(caption) or _CAMERA_NAME.fullmatch(caption):
-        return "its caption is a file name"
     addresses = sum(len(found) for found in _ADDRESS.findall(caption))
     if 2 * addresses >= len(caption):
         return "its caption is an address"
+    if _FILE_NAME.fullmatch(caption) or _CAMERA_NAME.fullmatch(caption):
+        return "its caption is a file name"
     if plain(caption) in _NOTICES:
         return "its caption is a notice that describes nothing"
     return None

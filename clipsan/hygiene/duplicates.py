@@ -14,7 +14,7 @@ from clipsan.hygiene.evidence import Evidence
 from clipsan.hygiene.finding import Finding
 from clipsan.hygiene.words import plain
 
-NEAR_BITS = 4  # of 64 may differ
+NEAR_BITS = 8  # of 64 may differ
 NEAR_COSINE = 0.95  # under the suspect: a hash alone cannot tell plain pictures apart
 _BLOCK = 4096
 

@@ -40,9 +40,9 @@ def check_match(evidence: Evidence, rows: list[int]) -> Finding:
         mismatch = -(images * texts).sum(dim=1)
         crowd, score = crowded(mismatch, texts, evidence.device)
         z = robust_z(mismatch)
-        lone = worst(z > OUTLIER_Z, z, int(LONE * len(rows)))
         most = int(BOUND * len(rows))
         in_crowd = worst(crowd, score, most)
+        lone = worst((z > OUTLIER_Z) & ~crowd, z, int(LONE * len(rows)))
         if int(crowd.sum()) > most:
             finding.notes.append(
                 f"{int(crowd.sum())} pairs match badly in crowds under the {judge};"
@@ -63,7 +63,7 @@ def crowded(mismatch: Tensor, texts: Tensor, device: torch.device) -> tuple[Tens
     For pair i let a be the share of all pairs that match as badly or worse, and c their number among the k
     pairs with the captions most alike. Without poisoning c is about Poisson with mean a k. The pair
     belongs to a crowd if a <= WORST, c >= EXCESS a k, and so high a count has a chance below SURE over the
-    number of distinct captions (Bonferroni).
+    number of distinct captions (Bonferroni); so do pairs with its caption that match worse still.
 
     Args:
         mismatch: float [n], larger is worse.
@@ -96,4 +96,6 @@ def crowded(mismatch: Tensor, texts: Tensor, device: torch.device) -> tuple[Tens
     chance = torch.special.gammainc(count.clamp_min(1e-9), expected)  # P(Poisson(expected) >= count)
     excess = count / expected
     flagged = (share <= WORST) & (excess >= EXCESS) & (chance < SURE / len(distinct)) & (count >= 1)
-    return flagged, excess / share
+    least = torch.full((len(distinct),), torch.inf, dtype=mismatch.dtype)
+    least = least.scatter_reduce(0, caption_of[flagged], mismatch[flagged], "amin")
+    return mismatch >= least[caption_of], excess / share
