@@ -35,12 +35,12 @@ def check_boilerplate(evidence: Evidence, rows: list[int]) -> Finding:
         return finding
     suspect = next(iter(evidence.images))
     images, texts = evidence.images[suspect][rows], evidence.texts[suspect][rows]
-    if not _matches_at_all(images, texts):
+    middle, deviation = _random_likeness(images)
+    if deviation <= 0 or not _matches_at_all(images, texts):
         finding.notes.append(
             "the suspect does not tell matching pairs from others, so it cannot say which texts do"
         )
         return finding
-    middle, deviation = _random_likeness(images)
     for group in repeated.values():
         # the deviation of a mean over all pairs of k draws falls about as 1 / k
         own = evidence.images[suspect][group]

@@ -23,7 +23,6 @@ from clipsan.pairs.headers import header_size
 
 BATCH = 256
 SEARCHED = 8192
-SPECTRUM_FROM = 512  # images that the mean spectrum is taken from
 
 
 class Embedder(Protocol):
@@ -132,7 +131,7 @@ def gather(
             views.append(shrunk(pixels[rows]))
         if "windows" in needs:
             if found.finder is None:
-                found.finder = Windows.of(pixels[:SPECTRUM_FROM])
+                found.finder = Windows.of(pixels)
                 windows = [[] for _ in found.finder.sizes]
             for kept, each in zip(windows, found.finder.cut(pixels[rows]), strict=True):
                 kept.append(each)
