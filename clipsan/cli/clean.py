@@ -50,6 +50,25 @@ def clean(
     max_asr: options.MaxAsr = 10.0,
     max_drop: options.MaxDrop = 5.0,
     held_out: options.HeldOut = None,
+    filter: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            metavar="all|none|LIST",
+            help="Drop pairs that should not clean a model. Of images, captions, duplicates, boilerplate, "
+            "pattern, patch, match, density.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = "none",
+    filter_reference: Annotated[
+        str | None,
+        typer.Option(
+            "--filter-reference",
+            metavar="MODEL",
+            help="A CLIP that is trusted more, to ask whether image and text match.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
@@ -179,8 +198,9 @@ def clean(
         model, data if len(data) > 1 else data[0], weight=weight or (), image_column=image_column,
         caption_column=caption_column, separator=separator, max_pairs=max_pairs,
         captions_from=captions_from, out=out, eval=eval, classes=classes, trigger=trigger or (),
-        target=target, max_asr=max_asr, max_drop=max_drop, held_out=held_out, method=method, tau=tau,
-        lr_start=lr_start, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
+        target=target, max_asr=max_asr, max_drop=max_drop, held_out=held_out, filter=filter,
+        filter_reference=filter_reference, method=method, tau=tau, lr_start=lr_start, lr=lr,
+        epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
         batch_norm=batch_norm, precision=precision,
         augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],
         arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,

@@ -20,7 +20,11 @@ from clipsan.report.record import ReportError
 from clipsan.report.schema import (
     CurvePoint,
     Data,
+    DroppedPair,
+    DropReason,
     Evaluation,
+    Filter,
+    FilterCheck,
     Model,
     Rates,
     ReachedTau,
@@ -41,7 +45,11 @@ from clipsan.report.verdict import conclude, exit_code, judge, judged_role
 __all__ = [
     "CurvePoint",
     "Data",
+    "DropReason",
+    "DroppedPair",
     "Evaluation",
+    "Filter",
+    "FilterCheck",
     "Model",
     "Rate",
     "Rates",

@@ -8,12 +8,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from clipsan.report.schema import Data, Evaluation, Model, Report, SkippedItems, Source, Training
+from clipsan.report.schema import (
+    DROPPED_KEPT,
+    Data,
+    DropReason,
+    Evaluation,
+    Filter,
+    Model,
+    Report,
+    SkippedItems,
+    Source,
+    Training,
+)
 from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import markdown
 
 _SKIPPED_SHOWN = 10
+_REASONS_SHOWN = 5
 
 
 def to_markdown(report: Report) -> str:
@@ -27,6 +39,8 @@ def to_markdown(report: Report) -> str:
     blocks += ["## What was not tested", bullets(_not_tested(report))]
     blocks += ["## Models", *(_model(model) for model in report.models)]
     blocks += ["## Data", bullets(_data(report))]
+    if report.data is not None and report.data.filter is not None:
+        blocks += ["## Pairs left out by the filter", *_filter(report.data.filter)]
     blocks += ["## How to reproduce", *_reproduce(report)]
     return "\n\n".join(blocks) + "\n"
 
@@ -177,6 +191,34 @@ def _source_facts(source: Source) -> list[str]:
     if source.captions == "proposed":
         facts.append("captions proposed by the suspect where there were none")
     return facts
+
+
+def _filter(filtered: Filter) -> Iterator[str]:
+    asked = "" if filtered.reference is None else f"; {markdown(filtered.reference)} was asked too"
+    yield f"{filtered.dropped} of {filtered.pairs} pairs were dropped before training{asked}."
+    rows = [["Check", "Dropped", "Why"]]
+    for check in filtered.checks:
+        reasons = [f"{count} {reason}" for reason, count in list(check.reasons.items())[:_REASONS_SHOWN]]
+        more = len(check.reasons) - _REASONS_SHOWN
+        reasons += [f"{more} other reasons"] if more > 0 else []
+        rows.append([check.name, str(check.dropped), "; ".join((*reasons, *check.notes))])
+    yield table(rows)
+    if filtered.sheet is not None:
+        yield f"![Some of the dropped pairs, by check]({filtered.sheet})"
+        yield "The picture stays in the output folder: `clipsan push` does not upload it."
+    if filtered.items:
+        yield bullets(
+            f"{markdown(pair.name)}: {'; '.join(markdown(_reason(reason)) for reason in pair.reasons)}"
+            for pair in filtered.items[:_SKIPPED_SHOWN]
+        )
+    if filtered.dropped > _SKIPPED_SHOWN:
+        more = filtered.dropped - _SKIPPED_SHOWN
+        yield f"… and {more} more dropped; report.json names the first {DROPPED_KEPT}"
+
+
+def _reason(reason: DropReason) -> str:
+    score = "" if reason.score is None else f", score {reason.score:.3g}"
+    return f"{reason.reason} ({reason.check}{score})"
 
 
 def _skipped(skipped: SkippedItems) -> Iterator[str]:

@@ -19,11 +19,14 @@ from clipsan.report.record import Between, Matching, Record
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 ITEMS_KEPT = 100
 """How many skipped files a report names; the rest is only counted."""
+DROPPED_KEPT = 500
+"""How many pairs dropped by the filter a report names."""
 
 Role = Literal["suspect", "cleaned"]
 Count = Annotated[int, Between(0)]
 Share = Annotated[float, Between(0, 1)]
 Distance = Annotated[float, Between(-1e-3, 4.001)]  # 0..4 but for rounding in half precision
+SheetName = Annotated[str, Matching(r"[a-z]+\.png")]  # goes into report.md as a link
 Sha256 = Annotated[str, Matching("[0-9a-f]{64}")]
 
 
@@ -88,6 +91,44 @@ class Source(Record):
 
 
 @dataclass(frozen=True)
+class FilterCheck(Record):
+    """One check of the filter: how many pairs it drops, why, and with which thresholds."""
+
+    name: str
+    dropped: Count
+    reasons: dict[str, Count]
+    settings: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DropReason(Record):
+    """Why one check drops a pair; the larger the score, the worse. None: it has no score."""
+
+    check: str
+    reason: str
+    score: float | None
+
+
+@dataclass(frozen=True)
+class DroppedPair(Record):
+    name: str
+    reasons: tuple[DropReason, ...]
+
+
+@dataclass(frozen=True)
+class Filter(Record):
+    """What was left out of the pairs because it should not clean a model."""
+
+    pairs: Count  # before
+    dropped: Count
+    reference: str | None  # the model asked besides the suspect
+    checks: tuple[FilterCheck, ...]
+    items: tuple[DroppedPair, ...]  # the first DROPPED_KEPT
+    sheet: SheetName | None  # the picture with some of them, beside the report
+
+
+@dataclass(frozen=True)
 class Data(Record):
     """The image-caption pairs of the training."""
 
@@ -97,6 +138,7 @@ class Data(Record):
     pairs_held_out: Count
     digest: str
     skipped: SkippedItems
+    filter: Filter | None = None  # None: the pairs were taken as they are
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,14 @@ from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.labelled import open_labelled
 from clipsan.evaluation.probe import Measured, evaluation_of
 from clipsan.methods import make_method
-from clipsan.pairs import ImageReader, PairSet, Reading, Sources, open_pairs, repeated, split
+from clipsan.pairs import ImageReader, PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, Role, conclude
-from clipsan.runs.captions import captioned, may_lack_captions
+from clipsan.runs.captions import may_lack_captions
 from clipsan.runs.describe import as_json, data_of, model_of, training_of, versions, write_reports
+from clipsan.runs.filtering import Filtering
+from clipsan.runs.material import Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
-from clipsan.runs.settle import doubts, settle
+from clipsan.runs.settle import doubts
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
 from clipsan.training.loop import Training, train
@@ -84,6 +86,8 @@ def clean(
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
     held_out: float | None = None,
+    filter: str | Sequence[str] = "none",
+    filter_reference: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
     arch: str | None = None,
@@ -128,6 +132,8 @@ def clean(
         precision: `auto`, `fp32` or `bf16`.
         augment: of `brightening-noise`, `erase`, `flip`.
         held_out: share of the pairs kept for measuring; None: 0.1 without `eval`, else 0.
+        filter: which pairs to drop first: `all` checks, `none`, or names of them; see docs/hygiene.md.
+        filter_reference: a model to ask, besides the suspect, whether image and text match.
         seed: of shuffling, augmentation, the held-out split and the triggers' patterns.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         arch: an open_clip architecture, where a bare file's is ambiguous.
@@ -145,19 +151,20 @@ def clean(
     thresholds = checked_thresholds(max_asr, max_drop)
     make_method(method, tau)
     where = choose_device(device)
+    filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
     watcher.stage(f"Reading pairs from {_named(data)}")
     pairs = open_pairs(data, reading, weight)
     share = 0.0 if captionless else held_out_share(held_out, eval)
-    training_pairs, kept = split(pairs, share, seed) if share else (pairs, None)
-    settings = TrainSettings(
+    wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch)
+    asked = TrainSettings(
         method=method, tau=tau, lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
         precision=precision, augment=tuple(augment), seed=seed, steps=steps,
-        epochs=2.0 if epochs is None else epochs, batch_size=_batch_size(batch_size, training_pairs),
+        epochs=2.0 if epochs is None else epochs, batch_size=PUBLISHED_BATCH,
     )  # fmt: skip
-    if steps is None and epochs is None:
-        settings = replace(settings, steps=max(PUBLISHED_UPDATES, settings.updates(len(training_pairs))))
+    at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
+    _fitting(asked, batch_size, at_least, parts(pairs, wanted)[0])  # refuses before a model is read
 
     watcher.stage(f"Reading {model}")
     suspect = load(model, arch=arch, activation=activation, text_from=text_from)
@@ -165,15 +172,9 @@ def clean(
     suspect.dtypes = stored_as(suspect, dtype)
     check_output(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect, families))
     labelled = open_labelled(eval, classes) if eval is not None else None
-    warnings: tuple[str, ...] = ()
-    if captionless:
-        pairs, warnings = captioned(pairs, suspect, classes, labelled, where, micro_batch, watcher)
-        training_pairs = pairs
-    exact = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
-    suspect = settle(suspect, training_pairs.captions, exact, where)
-    reader = ImageReader(training_pairs, suspect.preprocess_cfg, suspect.image_size, exact=False)
-    for line in suspect.provenance.evidence:
-        watcher.note(line)
+    suspect, material = prepare(pairs, suspect, wanted, labelled, where, watcher)
+    kept = material.held_out
+    settings = _fitting(asked, batch_size, at_least, material.train)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
 
@@ -181,7 +182,7 @@ def clean(
     measured: dict[Role, Measured] = {}
     if probe:
         measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    run = _train(suspect, training_pairs, reader, settings, where, watcher)
+    run = _train(suspect, material.train, material.reader, settings, where, watcher)
     if probe:
         measured["cleaned"] = measure_model(probe, suspect, where, micro_batch, watcher, "cleaned")
 
@@ -205,18 +206,24 @@ def clean(
                 "model": str(model), "data": as_json(data), "weight": list(weight), **reading.to_dict(),
                 "captions_from": captions_from, "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "trigger": list(trigger),
-                "target": target, "held_out": share, "device": device, "arch": arch,
+                "target": target, "held_out": share, "filter": list(filtering.checks),
+                "filter_reference": filtering.reference, "device": device, "arch": arch,
                 "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
                 **settings.to_dict(),
             },
             seed=seed,
-            data=data_of(pairs, training_pairs, len(kept) if kept else 0, reader),
+            data=data_of(
+                material.pairs, material.train, len(kept) if kept else 0, material.reader,
+                material.filtered.record if material.filtered else None,
+            ),
             training=training_of(run, settings),
             evaluation=evaluation_of(probe, measured) if probe else None,
             thresholds=thresholds,
-            warnings=(*warnings, *doubts(suspect)),
+            warnings=(*material.warnings, *doubts(suspect)),
         )  # fmt: skip
         report = conclude(report)
+        if material.filtered:
+            material.filtered.write(folder)
         write_reports(folder, report)
     return Cleaned(report, Path(out), suspect)
 
@@ -251,6 +258,12 @@ def held_out_share(held_out: float | None, labelled: str | Path | None) -> float
 
 def _named(data: Sources) -> str:
     return str(data) if isinstance(data, str | Path) else ", ".join(str(source) for source in data)
+
+
+def _fitting(asked: TrainSettings, batch_size: int | None, at_least: int, pairs: PairSet) -> TrainSettings:
+    """The settings with the batch size that these pairs allow, and at least so many updates."""
+    settings = replace(asked, batch_size=_batch_size(batch_size, pairs))
+    return replace(settings, steps=max(at_least, settings.updates(len(pairs)))) if at_least else settings
 
 
 def _batch_size(asked: int | None, pairs: PairSet) -> int:

@@ -14,6 +14,7 @@ from clipsan.pairs import ImageReader, PairSet, Sources
 from clipsan.report import (
     CurvePoint,
     Data,
+    Filter,
     Model,
     ReachedTau,
     Report,
@@ -68,7 +69,9 @@ def as_json(data: Sources) -> str | list[str]:
     return str(data) if isinstance(data, str | Path) else [str(source) for source in data]
 
 
-def data_of(pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader) -> Data:
+def data_of(
+    pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader, filtered: Filter | None = None
+) -> Data:
     """A report's record of the pairs, after training has read them."""
     counts = Counter(pairs.origin_of)
     return Data(
@@ -88,6 +91,7 @@ def data_of(pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader) 
         pairs_held_out=held_out,
         digest=pairs.digest(),
         skipped=SkippedItems.of([*pairs.skipped, *reader.skipped.values()]),
+        filter=filtered,
     )
 
 

@@ -14,7 +14,7 @@ from clipsan.hub import Destination, find_token, upload
 from clipsan.report import to_model_card
 from clipsan.report.edited_card import keep_card
 from clipsan.runs.last import last_output
-from clipsan.runs.pushable import CARD_NAME, Pushable, check_pushable
+from clipsan.runs.pushable import CARD_NAME, STAYS, Pushable, check_pushable
 from clipsan.runs.watch import Watcher
 
 LARGEST_CARD = 1 << 20  # bytes
@@ -109,6 +109,8 @@ def push(
     listed = tuple(PushedFile(name, _size(files[name])) for name in sorted(files))
     if found.left:
         notes.append(f"left where it is, not being a file of clipsan: {name_some(found.left)}")
+    if (path / STAYS).is_file():
+        notes.append(f"{STAYS} stays here: it shows pictures of the pairs that the filter dropped")
     notes += _typed_paths(found)
     planned = Pushed(
         hub_repo, to.url, None, False, private or None, found.report.verdict.result, found.poisoned,

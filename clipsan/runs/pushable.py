@@ -14,6 +14,7 @@ from clipsan.checkpoint.opened import files_digest
 from clipsan.checkpoint.shards import shards_of
 from clipsan.checkpoint.suspect import POISONED
 from clipsan.errors import CheckpointError, OutputError, UsageError
+from clipsan.hygiene.sheet import SHEET_NAME
 from clipsan.report import Report, ReportError, read_report
 from clipsan.runs.describe import CONFIGS
 
@@ -39,6 +40,8 @@ _OTHERS = frozenset(
         CARD_NAME,
     }
 )
+STAYS = SHEET_NAME
+"""A file of clipsan that is never uploaded: it shows pictures of the user's pairs."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _sorted_out(folder: Path) -> tuple[dict[str, Path], list[str]]:
                 )
             if known and path.is_file():
                 named[path.name] = path
-            else:
+            elif path.name != STAYS:
                 left.append(path.name)
     except OSError as error:
         raise OutputError(f"{str(folder)!r} cannot be read ({error.strerror}).") from None

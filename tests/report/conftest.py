@@ -7,7 +7,11 @@ import pytest
 from clipsan.report import (
     CurvePoint,
     Data,
+    DroppedPair,
+    DropReason,
     Evaluation,
+    Filter,
+    FilterCheck,
     Model,
     Rate,
     Rates,
@@ -104,6 +108,20 @@ def report(evaluation, training) -> Report:
                 pairs_held_out=1_000,
                 digest="d" * 64,
                 skipped=SkippedItems(1, {"not an image": 1}, (SkippedItem("b.jpg", "not an image"),)),
+                filter=Filter(
+                    pairs=10_300,
+                    dropped=300,
+                    reference=None,
+                    checks=(
+                        FilterCheck("images", 1, {"blank": 1}, {"least_deviation": 2.0}, ()),
+                        FilterCheck("match", 299, {"no match": 299}, {}, ("the bound was reached",)),
+                    ),
+                    items=(
+                        DroppedPair("a.jpg", (DropReason("images", "blank", None),)),
+                        DroppedPair("c.jpg", (DropReason("match", "no match", 4.25),)),
+                    ),
+                    sheet="dropped.png",
+                ),
             ),
             training=training,
             evaluation=evaluation,

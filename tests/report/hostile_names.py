@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clipsan.report import Data, Report, SkippedItem, SkippedItems, Source, conclude
+from clipsan.report import (
+    Data,
+    DroppedPair,
+    DropReason,
+    Filter,
+    FilterCheck,
+    Report,
+    SkippedItem,
+    SkippedItems,
+    Source,
+    conclude,
+)
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -42,6 +53,14 @@ def named(report: Report, name: str) -> Report:
         report.evaluation.triggers[0], name=name, target=name, settings={"a": name, "text": name}
     )
     skipped = SkippedItems(1, {name: 1}, (SkippedItem(name, name),))
+    filtered = Filter(
+        pairs=2,
+        dropped=1,
+        reference=name,
+        checks=(FilterCheck(name, 1, {name: 1}, {name: name}, (name,)),),
+        items=(DroppedPair(name, (DropReason(name, name, 1.0),)),),
+        sheet="dropped.png",
+    )
     models = tuple(
         replace(
             m,
@@ -65,7 +84,7 @@ def named(report: Report, name: str) -> Report:
             models=models,
             settings={name: name},
             versions={"clipsan": name, name: name},
-            data=Data((Source(name, name, 10, 0.5, name, "proposed"),), 10, 9, 1, name, skipped),
+            data=Data((Source(name, name, 10, 0.5, name, "proposed"),), 10, 9, 1, name, skipped, filtered),
             training=replace(report.training, method=name, device=name, precision=name),
             evaluation=replace(
                 report.evaluation, source=name, digest=name, skipped=skipped, triggers=(trigger,)

@@ -127,6 +127,11 @@ def test_markdown_says_the_verdict_first_and_what_was_not_tested(report):
         '| trigger | \\["stripes"\\] |',
         "| torch | 2.15 |",
         "Skipped 1: not an image",
+        "300 of 10300 pairs were dropped before training.",
+        "| match | 299 | 299 no match; the bound was reached |",
+        "![Some of the dropped pairs, by check](dropped.png)",
+        "- c.jpg: no match (match, score 4.25)",
+        "… and 290 more dropped",
     ):
         assert part in text
     assert text.index("PASS") < text.index("## Results") < text.index("## Models")

@@ -1,0 +1,95 @@
+"""What a run of `clean` trains on and holds out: captioned where that is asked, settled with, filtered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from clipsan.checkpoint import Suspect
+from clipsan.evaluation.labelled import LabelledSet
+from clipsan.pairs import ImageReader, PairSet, split
+from clipsan.runs.captions import captioned
+from clipsan.runs.filtering import Filtering, Outcome, run_filter
+from clipsan.runs.settle import settle
+from clipsan.runs.watch import Watcher
+
+
+@dataclass(frozen=True)
+class Material:
+    """The pairs of a run.
+
+    Attributes:
+        pairs: all of them, before the filter.
+        train: those to train on.
+        held_out: those to measure on, if any.
+        reader: of the training images.
+        filtered: what the filter did, if it was asked.
+        warnings: for the report.
+    """
+
+    pairs: PairSet
+    train: PairSet
+    held_out: PairSet | None
+    reader: ImageReader
+    filtered: Outcome | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a run wants its pairs.
+
+    Attributes:
+        share: to hold out, 0 for none.
+        seed: of the split and the filter.
+        captionless: images without captions get them from the suspect.
+        classes: file of class names for that; None: those of the labelled set.
+        filtering: what the filter is asked.
+        batch_size: images to embed at once.
+    """
+
+    share: float
+    seed: int
+    captionless: bool
+    classes: str | Path | None
+    filtering: Filtering
+    batch_size: int
+
+
+def parts(pairs: PairSet, wanted: Wanted) -> tuple[PairSet, PairSet | None]:
+    """(to train on, to hold out)."""
+    return split(pairs, wanted.share, wanted.seed) if wanted.share else (pairs, None)
+
+
+def prepare(
+    pairs: PairSet,
+    suspect: Suspect,
+    wanted: Wanted,
+    labelled: LabelledSet | None,
+    device: torch.device,
+    watcher: Watcher,
+) -> tuple[Suspect, Material]:
+    """Make the pairs ready; the suspect comes back settled with them.
+
+    Raises:
+        ClipsanError: captions cannot be proposed, or too few pairs are left.
+    """
+    warnings: tuple[str, ...] = ()
+    if wanted.captionless:
+        pairs, warnings = captioned(
+            pairs, suspect, wanted.classes, labelled, device, wanted.batch_size, watcher
+        )
+    train, held_out = parts(pairs, wanted)
+    exact = ImageReader(train, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+    suspect = settle(suspect, train.captions, exact, device)
+    for line in suspect.provenance.evidence:
+        watcher.note(line)
+    filtered = None
+    if wanted.filtering.checks:
+        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size)
+        filtered = run_filter(wanted.filtering, pairs, suspect, reader, wanted.seed, device, watcher)
+        train, held_out = parts(filtered.left, wanted)
+    reader = ImageReader(train, suspect.preprocess_cfg, suspect.image_size, exact=False)
+    return suspect, Material(pairs, train, held_out, reader, filtered, warnings)
