@@ -105,7 +105,9 @@ class Windows:
 
     @staticmethod
     def _strongest(white: Tensor, energy: Tensor, size: int) -> Tensor:
-        local = F.avg_pool2d(energy, size, 1)[:, 0]
+        local = F.avg_pool2d(F.avg_pool2d(energy, (size, 1), 1), (1, size), 1)[
+            :, 0
+        ]  # separable: 2 size steps
         n, height, width = local.shape
         rows, columns, steps = torch.arange(height), torch.arange(width), torch.arange(size)
         image = torch.arange(n)[:, None, None, None]
