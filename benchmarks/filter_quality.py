@@ -54,6 +54,9 @@ class Images:
     def read(self, place: int) -> bytes:
         return self._encoded[place]
 
+    def tail(self, place: int, length: int) -> bytes:
+        return self._encoded[place][-length:]
+
 
 class Remembering:
     """An encoder that embeds no image twice: most are the same from one set to the next."""
