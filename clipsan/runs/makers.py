@@ -33,6 +33,7 @@ def _scenes(names: Sequence[str], options: Options, watcher: Watcher) -> Maker:
     ]
     if given:
         raise UsageError(f"{', '.join(given)} is for --maker diffusion; scenes are drawn without a model")
+    watcher.warn(DRAWN)
     return SceneMaker(names, options.size or 224)
 
 
@@ -44,6 +45,11 @@ def _diffusion(names: Sequence[str], options: Options, watcher: Watcher) -> Make
         watcher.warn(warning)
     return maker
 
+
+DRAWN = (
+    "drawn scenes are for trying clipsan and testing pipelines; a model of photographs that is cleaned on "
+    "them forgets what photographs look like: to clean it, use photographs"
+)
 
 MAKERS: dict[str, Callable[[Sequence[str], Options, Watcher], Maker]] = {
     "scenes": _scenes,

@@ -129,9 +129,7 @@ def synth(
     ):
         if which:
             watcher.warn(f"{words}: {', '.join(which)}")
-    options = Options(
-        model, variant, steps, guidance, model_size, size, precision, device, batch_size
-    )  # fmt: skip
+    options = Options(model, variant, steps, guidance, model_size, size, precision, device, batch_size)
     built = build_maker(maker, names, options, watcher)
     writer = None
     if captions_model is not None:

@@ -17,6 +17,7 @@ from PIL import Image
 import clipsan
 from clipsan.errors import OutputError, UsageError
 from clipsan.pairs import open_pairs
+from clipsan.runs.makers import DRAWN
 from clipsan.runs.watch import Watcher
 from clipsan.synthesis import folder as folder_module
 from clipsan.synthesis.maker import Made
@@ -283,6 +284,7 @@ def test_only_drawable_names_what_is_left_out(tmp_path):
     assert heard.warnings == [
         "Left out, for they cannot be drawn: tench",
         "Named more than once: banana",
+        DRAWN,
     ]
 
 
