@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from clipsan.checkpoint import Suspect, load
+from clipsan.checkpoint import Suspect, load, with_candidate
 from clipsan.errors import CheckpointError, UsageError
 from clipsan.evaluation.encoder import fill
 from clipsan.evaluation.labelled import LabelledSet, open_labelled
@@ -90,15 +90,14 @@ def last_models(
             settings.get("eval"), _same_data(report), images.classes or settings.get("classes"),
             settings.get("held_out") or None, report.seed, Reading.from_dict(settings, report.seed),
         )  # fmt: skip
-    labelled, pairs = images.open()
     models: dict[Role, Suspect] = {}
     before = report.model("suspect")
     if before is not None:
-        arch, activation = settings.get("arch"), settings.get("activation") or before.activation
-        models["suspect"] = load_settled(
-            before.source, arch, activation, labelled, pairs, device, settings.get("text_from")
+        suspect = load(
+            before.source, **{name: settings.get(name) for name in ("arch", "activation", "text_from")}
         )
-        _same_file(models["suspect"], before)
+        _same_file(suspect, before)
+        models["suspect"] = _as_recorded(suspect, before)
     models["cleaned"] = load(folder)
     return images, models, report.training
 
@@ -113,6 +112,25 @@ def _same_data(report: Report) -> Sources | None:
             "it: give --eval a labelled set"
         )
     return [pinned(source.source, source.revision) for source in report.data.sources]
+
+
+def _as_recorded(suspect: Suspect, recorded: Model) -> Suspect:
+    """The suspect built as the run built it: what it measured then is not measured again on other images.
+
+    Raises:
+        CheckpointError: the record names none of the ways that fit.
+    """
+    if not suspect.candidates:
+        return suspect
+    for candidate in suspect.candidates:
+        if any(line.startswith(f"{candidate.label}: ") for line in recorded.evidence):
+            chosen = with_candidate(suspect, candidate)
+            provenance = replace(chosen.provenance, evidence=recorded.evidence)
+            return replace(chosen, provenance=provenance, candidates=())
+    raise CheckpointError(
+        f"the last output does not say how {recorded.source} was built, which several ways fit: name the "
+        "MODEL to audit"
+    )
 
 
 def _same_file(suspect: Suspect, recorded: Model) -> None:

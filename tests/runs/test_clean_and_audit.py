@@ -126,6 +126,9 @@ def test_activation_of_a_bare_file_is_measured_and_said(here):
     evidence = " ".join(report.models[0].evidence)
     assert "contrastive loss on 38 clean pairs" in evidence
     assert "with activation gelu" in evidence and "with activation quickgelu" in evidence
+    audited = clipsan.audit(eval="eval", device="cpu").report  # other images could tell otherwise
+    assert [model.evidence for model in audited.models][:1] == [report.models[0].evidence]
+    assert audited.models[0].activation == audited.models[1].activation == report.models[0].activation
 
 
 def test_the_three_commands_of_the_design_one_after_the_other(here):
