@@ -49,6 +49,17 @@ def poison(
             rich_help_panel=_PLANT,
         ),
     ] = None,
+    templates: Annotated[
+        str | None,
+        typer.Option(
+            "--templates",
+            metavar="FILE",
+            help="Captions of the poisoned pairs, one a line, {c} for the target. (default: CLIP's simple "
+            "seven)",
+            show_default=False,
+            rich_help_panel=_PLANT,
+        ),
+    ] = None,
     label_consistent: Annotated[
         bool,
         typer.Option(
@@ -155,8 +166,8 @@ def poison(
 
     result = run(
         model, data if len(data) > 1 else data[0], trigger=trigger, target=target or (), rate=rate,
-        label_consistent=label_consistent, image_column=image_column, caption_column=caption_column,
-        separator=separator, max_pairs=max_pairs, out=out, eval=eval, classes=classes, lr=lr,
+        templates=templates, label_consistent=label_consistent, image_column=image_column,
+        caption_column=caption_column, separator=separator, max_pairs=max_pairs, out=out, eval=eval, classes=classes, lr=lr,
         epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
         batch_norm=batch_norm, precision=precision, seed=seed, device=device, arch=arch,
         activation=activation, text_from=text_from, format=format, dtype=dtype, overwrite=overwrite,

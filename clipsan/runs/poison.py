@@ -19,8 +19,8 @@ from clipsan.checkpoint import (
     write_folder,
 )
 from clipsan.checkpoint.suspect import POISONED
-from clipsan.errors import UsageError
-from clipsan.evaluation.labelled import DEFAULT_TEMPLATES, open_labelled
+from clipsan.errors import DataError, UsageError
+from clipsan.evaluation.labelled import DEFAULT_TEMPLATES, open_labelled, read_templates
 from clipsan.evaluation.probe import Measured, evaluation_of
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs
 from clipsan.planting import PoisonedReader, named, plan_poison
@@ -64,6 +64,7 @@ def poison(
     trigger: Sequence[str],
     target: str | Sequence[str] = (),
     rate: float | None = None,
+    templates: str | Path | None = None,
     label_consistent: bool = False,
     image_column: str | None = None,
     caption_column: str | None = None,
@@ -92,7 +93,7 @@ def poison(
     """Plant backdoors in a checkpoint, to test a defence with, and write it marked as poisoned.
 
     Plain fine-tuning with the contrastive loss on pairs of which a share carries the trigger on the image
-    and a caption of the target, made from CLIP's simple templates.
+    and a caption of the target, made from templates.
 
     Args:
         model: a checkpoint file, folder, or hub name (`org/name`, `hf-hub:org/name`).
@@ -102,6 +103,8 @@ def poison(
             Without it each trigger file's own.
         rate: share of the pairs that each trigger goes on, in (0, 1). None: the published 1500 pairs, but
             from 0.003 (as published) to 0.03 of the pairs.
+        templates: a file with a template a line, `{c}` for the target, for captions in the style of the
+            pairs; None: CLIP's simple seven. Words that only poisoned captions have weaken the backdoor.
         label_consistent: the trigger goes only on images whose caption already names the target, and
             captions stay; without a rate on no more of them than there are.
         image_column, caption_column, separator, max_pairs: how `data` is read, as in `clean`.
@@ -135,6 +138,7 @@ def poison(
         raise UsageError(
             f"--rate is {rate:g}, but is a share of the pairs: choose a number above 0 and below 1"
         )
+    prompts = _prompts(templates)
     where = choose_device(device)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed)
     watcher.stage(f"Reading pairs from {data if isinstance(data, str | Path) else ', '.join(map(str, data))}")
@@ -153,9 +157,7 @@ def poison(
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
     targets = _aimed(triggers, [target] if isinstance(target, str) else list(target))
     counts = _counts(pairs, triggers, targets, rate, label_consistent)
-    plan = plan_poison(
-        pairs.captions, targets, counts, DEFAULT_TEMPLATES, seed, label_consistent=label_consistent
-    )
+    plan = plan_poison(pairs.captions, targets, counts, prompts, seed, label_consistent=label_consistent)
     labelled = open_labelled(eval, classes) if eval is not None else None
     wanted = Wanted(0.0, seed, False, classes, Filtering.of("none", None), micro_batch)
     suspect, material = prepare(pairs, suspect, wanted, labelled, where, watcher)
@@ -189,7 +191,7 @@ def poison(
             models=(before, after),
             settings={
                 "model": str(model), "data": as_json(data), **reading.to_dict(), "trigger": list(trigger),
-                "target": targets, "rate": rate, "label_consistent": label_consistent,
+                "target": targets, "rate": rate, "templates": prompts, "label_consistent": label_consistent,
                 "poisoned_pairs": [len(indices) for indices in plan.carriers],
                 "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "device": device, "arch": arch,
@@ -205,6 +207,20 @@ def poison(
         report = conclude(report)
         write_reports(folder, report)
     return Poisoned(report, Path(out), suspect)
+
+
+def _prompts(file: str | Path | None) -> list[str]:
+    """The templates of poisoned captions."""
+    if file is None:
+        return list(DEFAULT_TEMPLATES)
+    if not Path(file).is_file():
+        raise DataError(f"there is no file {str(file)!r} with templates: give a text file, a template a line")
+    try:
+        return read_templates(Path(file))
+    except OSError as error:
+        raise DataError(
+            f"the templates {file} cannot be read ({error.strerror}): give a text file, a template a line"
+        ) from None
 
 
 def _aimed(triggers: Sequence[Trigger], asked: Sequence[str]) -> list[str]:

@@ -111,6 +111,16 @@ def test_label_consistent_changes_no_caption(here):
     assert not (here / "x").exists()
 
 
+def test_captions_come_from_the_templates_given(here):
+    (here / "templates.txt").write_text("one {}\ntwo {c}\n")
+    settings = {"templates": "templates.txt", "rate": 0.3} | PLANT | QUICK
+    report = clipsan.poison("model", "pairs", **settings).report
+    assert report.settings["templates"] == ["one {c}", "two {c}"]
+    (here / "templates.txt").write_text("no place\n")
+    with pytest.raises(DataError, match="no {c}"):
+        clipsan.poison("model", "pairs", out="x", **settings)
+
+
 def test_an_audit_of_a_marked_model_never_passes(here):
     clipsan.poison("model", "pairs", **PLANT, **QUICK)
     report = clipsan.audit("poisoned", eval="eval", trigger=["blended"], device="cpu").report
@@ -153,6 +163,7 @@ def test_clean_takes_the_poisoned_model_and_its_output_is_not_marked(here):
         ({"rate": 0.001}, UsageError, "not a single one"),
         ({"rate": 0.6, "trigger": ["stripes", "blended"]}, UsageError, "smaller --rate"),
         ({"target": "zeppelin", "eval": "eval"}, UsageError, "not among the 24 classes"),
+        ({"templates": "nowhere.txt"}, DataError, "no file 'nowhere.txt' with templates"),
         ({"data": "nowhere"}, DataError, "nowhere"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
