@@ -117,7 +117,7 @@ def test_captions_come_from_the_templates_given(here):
     report = clipsan.poison("model", "pairs", **settings).report
     assert report.settings["templates"] == ["one {c}", "two {c}"]
     (here / "templates.txt").write_text("no place\n")
-    with pytest.raises(DataError, match="no {c}"):
+    with pytest.raises(DataError, match="for the class name"):
         clipsan.poison("model", "pairs", out="x", **settings)
 
 
