@@ -168,9 +168,9 @@ def poison(
         model, data if len(data) > 1 else data[0], trigger=trigger, target=target or (), rate=rate,
         templates=templates, label_consistent=label_consistent, image_column=image_column,
         caption_column=caption_column, separator=separator, max_pairs=max_pairs, out=out,
-        eval=eval, classes=classes, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
-        batch_norm=batch_norm, precision=precision, seed=seed, device=device, arch=arch,
-        activation=activation, text_from=text_from, format=format, dtype=dtype, overwrite=overwrite,
-        watcher=output.watcher(),
+        eval=eval, classes=classes, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size,
+        micro_batch=micro_batch, batch_norm=batch_norm, precision=precision, seed=seed,
+        device=device, arch=arch, activation=activation, text_from=text_from, format=format,
+        dtype=dtype, overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder, code=0)
