@@ -68,6 +68,15 @@ def poison(
             rich_help_panel=_PLANT,
         ),
     ] = False,
+    mirror: Annotated[
+        bool,
+        typer.Option(
+            "--mirror",
+            help="Mirror half of the images, before the trigger goes on; keeps clean accuracy where pairs "
+            "are few.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = False,
     image_column: options.ImageColumn = None,
     caption_column: options.CaptionColumn = None,
     separator: options.Separator = None,
@@ -166,7 +175,7 @@ def poison(
 
     result = run(
         model, data if len(data) > 1 else data[0], trigger=trigger, target=target or (), rate=rate,
-        templates=templates, label_consistent=label_consistent, image_column=image_column,
+        templates=templates, label_consistent=label_consistent, mirror=mirror, image_column=image_column,
         caption_column=caption_column, separator=separator, max_pairs=max_pairs, out=out,
         eval=eval, classes=classes, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size,
         micro_batch=micro_batch, batch_norm=batch_norm, precision=precision, seed=seed,

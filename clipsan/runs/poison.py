@@ -66,6 +66,7 @@ def poison(
     rate: float | None = None,
     templates: str | Path | None = None,
     label_consistent: bool = False,
+    mirror: bool = False,
     image_column: str | None = None,
     caption_column: str | None = None,
     separator: str | None = None,
@@ -107,6 +108,8 @@ def poison(
             pairs; None: CLIP's simple seven. Words that only poisoned captions have weaken the backdoor.
         label_consistent: the trigger goes only on images whose caption already names the target, and
             captions stay; without a rate on no more of them than there are.
+        mirror: mirror half of the images, each time anew and before the trigger goes on; keeps more of the
+            clean accuracy where the pairs are few.
         image_column, caption_column, separator, max_pairs: how `data` is read, as in `clean`.
         out: the folder to write; must not exist or be empty unless `overwrite`.
         eval: labelled images to measure clean accuracy and attack success on, before and after.
@@ -170,7 +173,10 @@ def poison(
     if probe:
         measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
     poisoned = material.train.recaptioned(plan.captions)
-    reader = PoisonedReader(poisoned, suspect.preprocess_cfg, suspect.image_size, plan.by_trigger(triggers))
+    reader = PoisonedReader(
+        poisoned, suspect.preprocess_cfg, suspect.image_size, plan.by_trigger(triggers),
+        seed if mirror else None,
+    )  # fmt: skip
     run = fine_tune(suspect, poisoned, reader, settings, where, watcher)
     if probe:
         measured["poisoned"] = measure_model(probe, suspect, where, micro_batch, watcher, "poisoned")
@@ -191,8 +197,9 @@ def poison(
             models=(before, after),
             settings={
                 "model": str(model), "data": as_json(data), **reading.to_dict(), "trigger": list(trigger),
-                "target": targets, "rate": rate, "templates": prompts, "label_consistent": label_consistent,
-                "poisoned_pairs": [len(indices) for indices in plan.carriers],
+                "target": targets, "rate": rate, "templates": prompts,
+                "label_consistent": label_consistent, "mirror": mirror,
+                "poisoned_pairs": [len(i) for i in plan.carriers],
                 "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "device": device, "arch": arch,
                 "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,

@@ -96,3 +96,24 @@ def test_a_stream_has_the_poisoned_share_with_the_target_as_caption(pairs):
     assert {i for i in seen if "fish" in poisoned.captions[i]} == altered
     assert pairs.captions[0] == "picture 0"  # the pairs themselves stay as they were
     assert poisoned.origins == pairs.origins
+
+
+def test_mirroring_comes_before_the_trigger_and_repeats_in_equal_runs(pairs):
+    trigger = parse_triggers(["stripes"], SIZE)[0]
+    plain, good = ImageReader(pairs, {}, SIZE, exact=False).batch(range(20))
+    runs = []
+    for _ in range(2):
+        reader = PoisonedReader(pairs, {}, SIZE, {0: trigger}, mirror_seed=4)
+        runs.append([reader.batch(range(20))[0] for _ in range(6)])
+    assert all(torch.equal(one, other) for one, other in zip(*runs, strict=True))
+    mirrored = 0
+    for read in runs[0]:
+        for row, index in enumerate(good):
+            both = [plain[row : row + 1], plain[row : row + 1].flip(3)]
+            if index == 0:
+                both = [trigger.apply(image, [0]) for image in both]
+            fits = [torch.equal(read[row : row + 1], image) for image in both]
+            assert sum(fits) == 1
+            mirrored += fits[1]
+    assert 25 <= mirrored <= 65  # of 90
+    assert len({read[0].numpy().tobytes() for read in runs[0]}) == 2

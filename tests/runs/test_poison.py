@@ -79,9 +79,10 @@ def test_training_gets_trigger_and_caption_on_exactly_the_poisoned_share(here, m
 
 
 def test_equal_seeds_write_equal_bytes_and_other_settings_do_not(here):
-    runs = {"a": {"seed": 1}, "b": {"seed": 1}, "c": {"seed": 2}, "d": {"seed": 1, "rate": 0.2}}
+    runs = {"a": {"seed": 1}, "c": {"seed": 2}, "d": {"seed": 1, "mirror": True}}
     for name, settings in runs.items():
         clipsan.poison("model", "pairs", out=name, **PLANT, **QUICK, **settings)
+    clipsan.poison("model", "pairs", out="b", **PLANT, **QUICK, seed=1)
     a, c, d = (load(name).model.state_dict() for name in "acd")
     assert sha256(here / "a" / WEIGHTS) == sha256(here / "b" / WEIGHTS)
     for other in (c, d):
