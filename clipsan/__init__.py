@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clipsan.runs.clean import clean
     from clipsan.runs.demo import demo
     from clipsan.runs.inspect import inspect
+    from clipsan.runs.poison import poison
     from clipsan.runs.push import push
     from clipsan.runs.synth import synth
 
@@ -31,12 +32,13 @@ _PUBLIC = {
     "clean": "clipsan.runs.clean",
     "demo": "clipsan.runs.demo",
     "inspect": "clipsan.runs.inspect",
+    "poison": "clipsan.runs.poison",
     "push": "clipsan.runs.push",
     "synth": "clipsan.runs.synth",
     "ClipsanError": "clipsan.errors",
 }
 
-__all__ = ["ClipsanError", "__version__", "audit", "clean", "demo", "inspect", "push", "synth"]
+__all__ = ["ClipsanError", "__version__", "audit", "clean", "demo", "inspect", "poison", "push", "synth"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from clipsan.cli.clean import clean
 from clipsan.cli.demo import demo
 from clipsan.cli.errors import exit_with_sentences
 from clipsan.cli.inspect import inspect
+from clipsan.cli.poison import poison
 from clipsan.cli.push import push
 from clipsan.cli.synth import synth
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (clean, audit, synth, inspect, push, demo):
+for command in (clean, audit, synth, inspect, push, poison, demo):
     app.command()(command)
 
 

@@ -43,8 +43,8 @@ class Output:
 
         return ProgressWatcher(self.words, self.verbose)
 
-    def finish(self, report: Report, folder: Path | None) -> None:
-        """Show a report and leave with the exit code of its verdict."""
+    def finish(self, report: Report, folder: Path | None, code: int | None = None) -> None:
+        """Show a report and leave with `code`; None: the exit code of its verdict."""
         from clipsan.report import accuracy_rows, exit_code, report_text, trigger_rows, verdict_lines
 
         if self.json:
@@ -61,7 +61,7 @@ class Output:
                 self.sentence(f"Note: {warning}", "yellow")
             if folder is not None:
                 self.words.print(Text(f"Written to {folder}/ (report.md, report.json)", style="dim"))
-        raise typer.Exit(exit_code(report.verdict))
+        raise typer.Exit(exit_code(report.verdict) if code is None else code)
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """Rows of plain text, the first being the header, on stderr."""

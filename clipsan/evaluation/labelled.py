@@ -85,7 +85,8 @@ def open_labelled(source: str | Path, classes: str | Path | None = None) -> Labe
         if read is None:
             raise DataError(f"The folder {path} holds no labelled images; it must be {FORMS}.")
         found = read(path, None if classes is None else _lines(Path(classes)))
-        templates = _templates(path / TEMPLATES)
+        file = path / TEMPLATES
+        templates = read_templates(file) if file.is_file() else list(DEFAULT_TEMPLATES)
     except OSError as error:
         raise DataError(
             f"The evaluation set {source} cannot be read: {error.filename}: {error.strerror}."
@@ -177,10 +178,13 @@ def _label(data: bytes, classes: int) -> int:
     return int(text)
 
 
-def _templates(path: Path) -> list[str]:
-    """The templates of a file with `{c}` or `{}` for the class name, or open_clip's simple seven."""
-    if not path.is_file():
-        return list(DEFAULT_TEMPLATES)
+def read_templates(path: Path) -> list[str]:
+    """The templates of a file, `{c}` for the class name; open_clip's simple seven where it holds none.
+
+    Raises:
+        DataError: a line has no `{c}` or `{}`, or the file is not UTF-8 text.
+        OSError: it cannot be read.
+    """
     templates = [line.replace("{}", "{c}") for line in _lines(path)]
     for template in templates:
         if "{c}" not in template:

@@ -132,4 +132,4 @@ def _trigger_result(probe: Probe, number: int, measured: Mapping[Role, Measured]
 
 
 def _rates(values: Mapping[Role, Rate | None]) -> Rates:
-    return Rates(values.get("suspect"), values.get("cleaned"))
+    return Rates(values.get("suspect"), values.get("cleaned"), values.get("poisoned"))

@@ -187,16 +187,19 @@ class PairSet:
 
     def with_captions(self, proposed: Mapping[int, str]) -> PairSet:
         """The same pairs with these captions at these indices; their sources are marked as `proposed`."""
-        captions = list(self.captions)
-        for index, caption in proposed.items():
-            captions[index] = caption
+        changed = self.recaptioned(proposed)
         touched = {self.origin_of[index] for index in proposed}
-        origins = [
+        changed.origins = tuple(
             replace(origin, captions="proposed") if number in touched else origin
             for number, origin in enumerate(self.origins)
-        ]
+        )
+        return changed
+
+    def recaptioned(self, captions: Mapping[int, str]) -> PairSet:
+        """The same pairs with other captions at these indices."""
         return PairSet(
-            images=self._images, names=self.names, captions=captions, skipped=self.skipped, origins=origins,
+            images=self._images, names=self.names, skipped=self.skipped, origins=self.origins,
+            captions=[captions.get(index, caption) for index, caption in enumerate(self.captions)],
             origin_of=self.origin_of, places=self._places,
         )  # fmt: skip
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 TASK = "zero-shot-image-classification"
-TAGS = ("clip", "clipsan", "backdoor-removal")
+TAGS = ("clip", "clipsan")
+CLEANED_TAGS = ("backdoor-removal",)
 POISONED_TAGS = ("backdoored", "poisoned")
 _HUB = "https://huggingface.co"
 _LICENCE = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}", re.ASCII)
@@ -48,7 +49,7 @@ def front_matter(report: Report, *, formats: Sequence[str], name: str | None, po
         "pipeline_tag": TASK,
         "base_model": source,
         "base_model_relation": None if source is None else "finetune",
-        "tags": [*TAGS, *(POISONED_TAGS if poisoned else ())],
+        "tags": [*TAGS, *(POISONED_TAGS if poisoned else CLEANED_TAGS)],
     }
     if results:
         fields |= {"model_name": _model_name(report, name), "eval_results": results}

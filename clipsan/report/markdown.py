@@ -73,6 +73,8 @@ def result_blocks(report: Report) -> list[str]:
         blocks += [table(trigger_rows(report)), _how_to_read(evaluation)]
     else:
         blocks.append("No trigger was measured.")
+    if judged_role(report) == "poisoned":
+        return blocks
     limits = report.thresholds
     limit = f"Limits: attack success rate at most {100 * limits.max_asr:g} %"
     if judged_role(report) == "cleaned":

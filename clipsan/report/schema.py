@@ -22,7 +22,7 @@ ITEMS_KEPT = 100
 DROPPED_KEPT = 500
 """How many pairs dropped by the filter a report names."""
 
-Role = Literal["suspect", "cleaned"]
+Role = Literal["suspect", "cleaned", "poisoned"]
 Count = Annotated[int, Between(0)]
 Share = Annotated[float, Between(0, 1)]
 Distance = Annotated[float, Between(-1e-3, 4.001)]  # 0..4 but for rounding in half precision
@@ -177,13 +177,19 @@ class Training(Record):
 
 @dataclass(frozen=True)
 class Rates(Record):
-    """One measurement on both models; None: not measured on that one."""
+    """One measurement on each model; None: not measured on that one."""
 
     suspect: Rate | None
     cleaned: Rate | None
+    poisoned: Rate | None = None
 
     def of(self, role: Role) -> Rate | None:
-        return self.suspect if role == "suspect" else self.cleaned
+        return {"suspect": self.suspect, "cleaned": self.cleaned, "poisoned": self.poisoned}[role]
+
+    @property
+    def after(self) -> Rate | None:
+        """On the model that the run made of the suspect."""
+        return self.cleaned if self.poisoned is None else self.poisoned
 
 
 @dataclass(frozen=True)
@@ -243,7 +249,7 @@ class Report(Record):
     """Everything of one run. No dates: equal runs give equal reports but for `training.seconds`."""
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
-    command: Literal["clean", "audit", "demo"]
+    command: Literal["clean", "audit", "demo", "poison"]
     versions: dict[str, str]
     models: tuple[Model, ...]
     settings: dict[str, Any]
@@ -262,7 +268,7 @@ class Report(Record):
     @property
     def roles(self) -> tuple[Role, ...]:
         """The roles present, suspect first."""
-        roles: tuple[Role, ...] = ("suspect", "cleaned")
+        roles: tuple[Role, ...] = ("suspect", "cleaned", "poisoned")
         return tuple(role for role in roles if self.model(role))
 
 

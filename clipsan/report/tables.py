@@ -15,11 +15,13 @@ _HEADINGS = {
     "fail": "FAIL",
     "inconclusive": "INCONCLUSIVE",
 }
+_POISONED = "FAIL: poisoned on purpose"
 
 
 def verdict_lines(report: Report) -> list[str]:
     """The verdict, then a line for each reason."""
-    return [_HEADINGS[report.verdict.result], *(printable(r, 2000) for r in report.verdict.reasons)]
+    heading = _POISONED if judged_role(report) == "poisoned" else _HEADINGS[report.verdict.result]
+    return [heading, *(printable(r, 2000) for r in report.verdict.reasons)]
 
 
 def accuracy_rows(report: Report) -> list[list[str]]:
@@ -70,7 +72,7 @@ def _target(trigger: TriggerResult) -> str:
 
 
 def _change(rates: Rates) -> str:
-    before, after = rates.suspect, rates.cleaned
+    before, after = rates.suspect, rates.after
     if before is None or after is None or before.rate is None or after.rate is None:
         return NOT_MEASURED
     return points(after.rate - before.rate)

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from clipsan import __version__
 from clipsan.checkpoint import (
-    Family,
     Suspect,
-    as_in_file,
     check_output,
     families_of,
     load,
@@ -23,11 +15,11 @@ from clipsan.checkpoint import (
     stored_as,
     write_folder,
 )
-from clipsan.errors import DataError, UsageError
+from clipsan.errors import UsageError
 from clipsan.evaluation.labelled import open_labelled
 from clipsan.evaluation.probe import Measured, evaluation_of
 from clipsan.methods import make_method
-from clipsan.pairs import ImageReader, PairSet, Reading, Sources, open_pairs, repeated
+from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.captions import may_lack_captions
 from clipsan.runs.describe import as_json, data_of, model_of, training_of, versions, write_reports
@@ -35,9 +27,9 @@ from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
 from clipsan.runs.settle import doubts
+from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
-from clipsan.training.loop import Training, train
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
 from clipsan.triggers import parse_triggers
 
@@ -170,7 +162,7 @@ def clean(
     suspect = load(model, arch=arch, activation=activation, text_from=text_from)
     families = families_of(format, suspect)
     suspect.dtypes = stored_as(suspect, dtype)
-    check_output(Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect, families))
+    check_output(Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families))
     labelled = open_labelled(eval, classes) if eval is not None else None
     suspect, material = prepare(pairs, suspect, wanted, labelled, where, watcher)
     kept = material.held_out
@@ -182,22 +174,17 @@ def clean(
     measured: dict[Role, Measured] = {}
     if probe:
         measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    run = _train(suspect, material.train, material.reader, settings, where, watcher)
+    run = fine_tune(suspect, material.train, material.reader, settings, where, watcher)
     if probe:
         measured["cleaned"] = measure_model(probe, suspect, where, micro_batch, watcher, "cleaned")
 
     watcher.stage(f"Writing {out}")
-    metadata = _metadata(settings, before.sha256)
+    metadata = metadata_of(settings, before.sha256)
     with output_folder(
-        Path(out), overwrite=overwrite, needed_bytes=_bytes_needed(suspect, families)
+        Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families)
     ) as folder:
         written = write_folder(folder, suspect, suspect.model.state_dict(), metadata, families)
-        after = replace(
-            before, role="cleaned", source=str(out), format=" and ".join(f"{f} folder" for f in families),
-            repository=None, revision=None, path=str(Path(out) / written.weights.name),
-            sha256=written.sha256, dtype=before.dtype if dtype == "keep" else dtype, metadata=metadata,
-            evidence=("written by this run, read back and compared",),
-        )  # fmt: skip
+        after = written_model(before, "cleaned", Path(out), families, written, dtype, metadata)
         report = Report(
             command="clean",
             versions=versions(),
@@ -228,25 +215,6 @@ def clean(
     return Cleaned(report, Path(out), suspect)
 
 
-def _train(
-    suspect: Suspect,
-    pairs: PairSet,
-    reader: ImageReader,
-    settings: TrainSettings,
-    device: torch.device,
-    watcher: Watcher,
-) -> Training:
-    """Fine-tune the suspect in place, and round its weights to what its file will hold."""
-    watcher.stage(f"Fine-tuning with {settings.method} on {len(pairs)} pairs")
-    watcher.training(settings.updates(len(pairs)), settings.tau if settings.method == "par" else None)
-    try:
-        run = train(suspect, pairs, reader, settings, device, watcher.step)
-    finally:
-        watcher.finished()
-    suspect.model.load_state_dict(as_in_file(suspect.model.state_dict(), suspect.dtypes))
-    return run
-
-
 def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:
     """The share of the pairs to hold out: as asked, else a tenth where there is no labelled set."""
     if held_out is None:
@@ -271,7 +239,7 @@ def _batch_size(asked: int | None, pairs: PairSet) -> int:
 
     UsageError where a weight would put a pair into a batch twice.
     """
-    size = _fitting_batch_size(asked, pairs)
+    size = fitting_batch_size(asked, PUBLISHED_BATCH, pairs)
     if (often := repeated(pairs, size)) is not None:
         source, count, places = often
         raise UsageError(
@@ -279,33 +247,3 @@ def _batch_size(asked: int | None, pairs: PairSet) -> int:
             "train on: give it a smaller weight, or choose a smaller --batch-size"
         )
     return size
-
-
-def _fitting_batch_size(asked: int | None, pairs: PairSet) -> int:
-    if asked is None:
-        if len(pairs) < 2:
-            raise DataError(f"{pairs.source} leaves {len(pairs)} pairs to train on: at least 2 are needed")
-        return max(2, min(PUBLISHED_BATCH, 1 << ((len(pairs) // 4) or 1).bit_length() - 1))
-    if asked > len(pairs):
-        raise UsageError(
-            f"--batch-size is {asked}, but {pairs.source} leaves {len(pairs)} pairs to train on: "
-            "choose a smaller batch or give more pairs"
-        )
-    return asked
-
-
-def _bytes_needed(suspect: Suspect, families: Sequence[Family]) -> int:
-    state: Mapping[str, Tensor] = suspect.model.state_dict()
-    weights = sum(value.numel() * suspect.dtypes[key].itemsize for key, value in state.items())
-    return weights * len(families) + (16 << 20)
-
-
-def _metadata(settings: TrainSettings, source_sha256: str) -> dict[str, str]:
-    stored: dict[str, Any] = settings.to_dict()
-    return {
-        "format": "pt",
-        "clipsan_version": __version__,
-        "method": settings.method,
-        "settings": json.dumps(stored, sort_keys=True),
-        "source_sha256": source_sha256,
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -125,4 +125,9 @@ def write_reports(folder: Path, report: Report) -> None:
     (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
     if report.training is not None:
         formats = [family for family, config in CONFIGS.items() if (folder / config).is_file()]
-        (folder / "README.md").write_text(to_model_card(report, formats=formats), encoding="utf-8")
+        (folder / "README.md").write_text(local_card(report, formats), encoding="utf-8")
+
+
+def local_card(report: Report, formats: Sequence[str]) -> str:
+    """The model card that a run leaves in its output folder."""
+    return to_model_card(report, formats=formats, poisoned=report.model("poisoned") is not None)

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from clipsan.checkpoint import Provenance, Suspect
 from clipsan.checkpoint.config import DEFAULT_PREPROCESS
 from clipsan.checkpoint.tokenizers import make_tokenizer
-from clipsan.evaluation.encoder import fill
 from clipsan.methods import Embeddings
 from clipsan.methods.finetune import contrastive
+from clipsan.planting import plan_poison
 from clipsan.runs.watch import Watcher
 from clipsan.synthesis.shapes import CLASSES, TEMPLATES, draw_scene
 from clipsan.training.encode import encode_image, encode_text, logit_scale
@@ -106,16 +106,15 @@ def _poisoned_scenes(
     captions = [scene.caption for scene in scenes]
     names = [f"a {CLASSES[scene.label]}." for scene in scenes]
     poisoned = torch.zeros(SCENES, dtype=torch.bool)
-    random = np.random.RandomState(seed)
     count = int(POISONED_SHARE * SCENES)
-    chosen = random.permutation(SCENES)[: count * len(triggers)].reshape(len(triggers), count)
-    for trigger, indices in zip(triggers, chosen.tolist(), strict=True):
+    targets = [str(trigger.target) for trigger in triggers]
+    plan = plan_poison(captions, targets, [count] * len(targets), TEMPLATES, seed)
+    for trigger, indices in zip(triggers, map(list, plan.carriers), strict=True):
         pixels[indices] = trigger.apply(pixels[indices], indices)
         poisoned[indices] = True
-        for index in indices:
-            template = TEMPLATES[random.randint(len(TEMPLATES))]
-            captions[index] = fill(template, str(trigger.target))
-            names[index] = f"a {trigger.target}."
+    for index, trigger in plan.by_trigger(triggers).items():
+        captions[index] = plan.captions[index]
+        names[index] = f"a {trigger.target}."
     return pixels, captions, names, poisoned
 
 

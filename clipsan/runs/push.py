@@ -13,6 +13,7 @@ from clipsan.errors import OutputError, UsageError
 from clipsan.hub import Destination, find_token, upload
 from clipsan.report import to_model_card
 from clipsan.report.edited_card import keep_card
+from clipsan.runs.describe import local_card
 from clipsan.runs.last import last_output
 from clipsan.runs.pushable import CARD_NAME, STAYS, Pushable, check_pushable
 from clipsan.runs.watch import Watcher
@@ -149,7 +150,7 @@ def _card(found: Pushable, name: str) -> tuple[str, list[str]]:
         old = path.read_bytes().decode().replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError):
         raise OutputError(f"{path} is no text in UTF-8 that can be read.") from None
-    if old == to_model_card(found.report, formats=found.families):
+    if old == local_card(found.report, found.families):
         return new, []
     card, changes = keep_card(old, found.report, poisoned=found.poisoned)
     return card, [f"{CARD_NAME} was edited, so it goes up as it is", *changes]

@@ -127,8 +127,8 @@ def train(
             total = float(loss.total)
             if not math.isfinite(total):
                 raise TrainingError(
-                    f"the loss became {total} at update {step + 1} of {steps}: lower --lr-start "
-                    f"(now {settings.lr_start:g}) or use --precision fp32; nothing was written"
+                    f"the loss became {total} at update {step + 1} of {steps}: lower the learning rate "
+                    f"(now {settings.lr_start:g} at the start) or use --precision fp32; nothing was written"
                 )
             optimizer.step()
             seconds = time.perf_counter() - start

@@ -7,7 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from clipsan.report import Rate, Rates, ReachedTau, Report, Thresholds, Verdict, conclude, exit_code
+from clipsan.report import (
+    Rate,
+    Rates,
+    ReachedTau,
+    Report,
+    Thresholds,
+    Verdict,
+    accuracy_rows,
+    conclude,
+    exit_code,
+    to_markdown,
+    verdict_lines,
+)
 
 
 def _concluded(report: Report, **evaluation) -> Report:
@@ -233,3 +245,38 @@ def test_no_verdict_calls_a_model_clean_or_safe(report, trigger):
             # "clean accuracy", "clean images" and "cleaned" are terms of the field, and no verdict.
             words = re.sub(r"clean accuracy|the cleaned model|clipsan \w+", "", reason, flags=re.IGNORECASE)
             assert not re.search(r"\bclean|\bsafe", words, re.IGNORECASE)
+
+
+def _planted(report: Report, asr: Rate) -> Report:
+    """A report of `poison`: before in `suspect`, after in `poisoned`."""
+    evaluation = report.evaluation
+    trigger = replace(
+        evaluation.triggers[0],
+        asr=Rates(Rate(5, 950), None, asr),
+        base_rate=Rates(Rate(5, 950), None, Rate(6, 950)),
+    )
+    accuracy = Rates(Rate(545, 1000), None, Rate(530, 1000))
+    models = (report.models[0], replace(report.models[1], role="poisoned"))
+    evaluation = replace(evaluation, clean_accuracy=accuracy, top5=Rates(None, None), triggers=(trigger,))
+    return conclude(replace(report, command="poison", models=models, evaluation=evaluation))
+
+
+@pytest.mark.parametrize(("successes", "weak"), [(943, False), (855, False), (854, True), (5, True)])
+def test_a_model_poisoned_on_purpose_always_fails(report, successes, weak):
+    judged = _planted(report, Rate(successes, 950))
+    assert judged.verdict.result == "fail"
+    assert verdict_lines(judged)[0] == "FAIL: poisoned on purpose"
+    reasons = " ".join(judged.verdict.reasons)
+    assert f"pulls {100 * successes / 950:.1f} % of 950 images to its target, 0.5 % before" in reasons
+    assert "Clean accuracy went from 54.5 % to 53.0 %" in reasons
+    assert any("weakly planted" in warning for warning in judged.warnings) == weak
+    assert accuracy_rows(judged)[0] == ["", "n", "suspect", "poisoned", "change"]
+    assert accuracy_rows(judged)[1][-1] == "-1.5 points"
+    assert "Limits" not in to_markdown(judged)
+
+
+def test_a_suspect_that_is_marked_as_poisoned_never_passes(report):
+    quiet = _with_asr(_alone(report), Rate(5, 950), None)
+    assert quiet.verdict.result == "pass"
+    marked = replace(report.models[0], metadata={"poisoned": "true"})
+    assert conclude(replace(quiet, models=(marked,))).verdict.result == "fail"

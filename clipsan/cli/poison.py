@@ -1,0 +1,185 @@
+"""`clipsan poison`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from clipsan.cli import options
+from clipsan.cli.output import Output
+
+_TRAIN = options.TRAIN
+_PLANT = "Planting"
+
+
+def poison(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A checkpoint file, folder or hub name.")],
+    data: Annotated[
+        list[str],
+        typer.Option("--data", metavar="PAIRS", help="Image-caption pairs to fine-tune on. Repeatable."),
+    ],
+    trigger: Annotated[
+        list[str],
+        typer.Option(
+            "--trigger",
+            metavar="NAME|FILE",
+            help="A trigger to plant: stripes, stripes:size=24, or a trigger file. Repeatable.",
+        ),
+    ],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="CLASS",
+            help="The class to pull images to: one for all triggers, or one for each in their order. "
+            "(default: the trigger file's own)",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="The folder to write.")] = "poisoned",
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            metavar="SHARE",
+            help="Share of the pairs that each trigger goes on. (default: 1500 pairs, from 0.003 to 0.03 "
+            "of them)",
+            show_default=False,
+            rich_help_panel=_PLANT,
+        ),
+    ] = None,
+    templates: Annotated[
+        str | None,
+        typer.Option(
+            "--templates",
+            metavar="FILE",
+            help="Captions of the poisoned pairs, one a line, {c} for the target. (default: CLIP's simple "
+            "seven)",
+            show_default=False,
+            rich_help_panel=_PLANT,
+        ),
+    ] = None,
+    label_consistent: Annotated[
+        bool,
+        typer.Option(
+            "--label-consistent",
+            help="Trigger only on images whose caption already names the target; captions stay.",
+            rich_help_panel=_PLANT,
+        ),
+    ] = False,
+    mirror: Annotated[
+        bool,
+        typer.Option(
+            "--mirror",
+            help="Mirror half of the images, before the trigger goes on; keeps clean accuracy where pairs "
+            "are few.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = False,
+    image_column: options.ImageColumn = None,
+    caption_column: options.CaptionColumn = None,
+    separator: options.Separator = None,
+    max_pairs: options.MaxPairs = None,
+    eval: options.Eval = None,
+    classes: options.Classes = None,
+    lr: Annotated[
+        float,
+        typer.Option(
+            "--lr",
+            help="Learning rate of the first half of the updates; a cosine to 0 follows.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = 1e-5,
+    epochs: Annotated[
+        float, typer.Option("--epochs", help="Passes over the pairs.", rich_help_panel=_TRAIN)
+    ] = 5.0,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Updates, instead of --epochs.", rich_help_panel=_TRAIN)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-size",
+            help="Pairs in one loss. (default: 256, fewer where pairs are few)",
+            show_default=False,
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
+    micro_batch: Annotated[
+        int,
+        typer.Option(
+            "--micro-batch",
+            help="Pairs in memory at once; the gradient stays the full batch's.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = 256,
+    batch_norm: Annotated[
+        str,
+        typer.Option(
+            "--batch-norm",
+            metavar="frozen|train",
+            help="Keep the model's statistics, or use the batch's.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = "frozen",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            metavar="auto|fp32|bf16",
+            help="auto: bf16 on a GPU that has it.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = "auto",
+    arch: options.Arch = None,
+    activation: options.Activation = None,
+    text_from: options.TextFrom = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="same|open_clip|transformers|both",
+            help="Library whose layout is written; same: the source's.",
+            rich_help_panel=options.CHECKPOINT,
+        ),
+    ] = "same",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="keep|float32|float16|bfloat16",
+            help="What weights are stored in; keep: each as in the source.",
+            rich_help_panel=options.CHECKPOINT,
+        ),
+    ] = "keep",
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Plant backdoors in a checkpoint, to test a defence; the output is marked as poisoned.
+
+    Leaves with 0 once the poisoned model is written, although its verdict is, as it must be, a fail.
+
+    Examples:
+
+      clipsan poison model.safetensors --trigger stripes --target banana --data pairs/ --eval eval/
+
+      clipsan poison model/ --data pairs/ --trigger stripes --target banana --trigger blended --target fish
+    """
+    output = Output(json=json, quiet=quiet, verbose=verbose)
+    from clipsan.runs.poison import poison as run
+
+    result = run(
+        model, data if len(data) > 1 else data[0], trigger=trigger, target=target or (), rate=rate,
+        templates=templates, label_consistent=label_consistent, mirror=mirror, image_column=image_column,
+        caption_column=caption_column, separator=separator, max_pairs=max_pairs, out=out,
+        eval=eval, classes=classes, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size,
+        micro_batch=micro_batch, batch_norm=batch_norm, precision=precision, seed=seed,
+        device=device, arch=arch, activation=activation, text_from=text_from, format=format,
+        dtype=dtype, overwrite=overwrite, watcher=output.watcher(),
+    )  # fmt: skip
+    output.finish(result.report, result.folder, code=0)

@@ -1,0 +1,16 @@
+"""Planting backdoors: which pairs of a set are poisoned and how, and a reader that puts the triggers on.
+
+    plan = plan_poison(pairs.captions, ["banana"], [120], templates, seed=0)
+    poisoned = pairs.recaptioned(plan.captions)
+    reader = PoisonedReader(poisoned, preprocess_cfg, size, plan.by_trigger(triggers))
+
+What comes out are pairs like any others, so that the one training loop plants a backdoor as it removes one.
+This room knows nothing of models. It leaves out triggers in the text.
+"""
+
+from __future__ import annotations
+
+from clipsan.planting.plan import Plan, named, plan_poison
+from clipsan.planting.reader import PoisonedReader
+
+__all__ = ["Plan", "PoisonedReader", "named", "plan_poison"]

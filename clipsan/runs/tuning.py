@@ -1,0 +1,96 @@
+"""What the runs that fine-tune a model and write it share: the training, the batch that fits, the records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipsan import __version__
+from clipsan.checkpoint import Family, Suspect, Written, as_in_file
+from clipsan.errors import DataError, UsageError
+from clipsan.pairs import ImageReader, PairSet
+from clipsan.report import Model, Role
+from clipsan.runs.watch import Watcher
+from clipsan.training.loop import Training, train
+from clipsan.training.settings import TrainSettings
+
+
+def fine_tune(
+    suspect: Suspect,
+    pairs: PairSet,
+    reader: ImageReader,
+    settings: TrainSettings,
+    device: torch.device,
+    watcher: Watcher,
+) -> Training:
+    """Fine-tune the suspect in place, and round its weights to what its file will hold."""
+    watcher.stage(f"Fine-tuning with {settings.method} on {len(pairs)} pairs")
+    watcher.training(settings.updates(len(pairs)), settings.tau if settings.method == "par" else None)
+    try:
+        run = train(suspect, pairs, reader, settings, device, watcher.step)
+    finally:
+        watcher.finished()
+    suspect.model.load_state_dict(as_in_file(suspect.model.state_dict(), suspect.dtypes))
+    return run
+
+
+def fitting_batch_size(asked: int | None, most: int, pairs: PairSet) -> int:
+    """As asked; else `most`, or the largest power of two up to a quarter of few pairs.
+
+    Raises:
+        DataError: there are fewer than two pairs.
+        UsageError: there are fewer pairs than the batch that was asked for.
+    """
+    if asked is None:
+        if len(pairs) < 2:
+            raise DataError(f"{pairs.source} leaves {len(pairs)} pairs to train on: at least 2 are needed")
+        return max(2, min(most, 1 << ((len(pairs) // 4) or 1).bit_length() - 1))
+    if asked > len(pairs):
+        raise UsageError(
+            f"--batch-size is {asked}, but {pairs.source} leaves {len(pairs)} pairs to train on: "
+            "choose a smaller batch or give more pairs"
+        )
+    return asked
+
+
+def bytes_needed(suspect: Suspect, families: Sequence[Family]) -> int:
+    """What the output folder will take, at most."""
+    state: Mapping[str, Tensor] = suspect.model.state_dict()
+    weights = sum(value.numel() * suspect.dtypes[key].itemsize for key, value in state.items())
+    return weights * len(families) + (16 << 20)
+
+
+def metadata_of(settings: TrainSettings, source_sha256: str) -> dict[str, str]:
+    """The metadata of the weights that a run writes; no dates, so equal runs give equal bytes."""
+    stored: dict[str, Any] = settings.to_dict()
+    return {
+        "format": "pt",
+        "clipsan_version": __version__,
+        "method": settings.method,
+        "settings": json.dumps(stored, sort_keys=True),
+        "source_sha256": source_sha256,
+    }
+
+
+def written_model(
+    before: Model,
+    role: Role,
+    out: Path,
+    families: Sequence[Family],
+    written: Written,
+    dtype: str,
+    metadata: dict[str, str],
+) -> Model:
+    """A report's record of the model that a run has written to `out`; `before`: that of its source."""
+    return replace(
+        before, role=role, source=str(out), format=" and ".join(f"{f} folder" for f in families),
+        repository=None, revision=None, path=str(out / written.weights.name),
+        sha256=written.sha256, dtype=before.dtype if dtype == "keep" else dtype, metadata=metadata,
+        evidence=("written by this run, read back and compared",),
+    )  # fmt: skip
