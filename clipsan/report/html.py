@@ -54,6 +54,7 @@ def to_html(report: Report) -> str:
         "filter": filtered,
         "filter_rows": rows.filter_rows(filtered) if filtered else [],
         "dropped_rows": rows.dropped_rows(filtered) if filtered else [],
+        "skipped_count": rows.skipped_count(report),
         "data_lines": list(rows.data_lines(report)),
         "source_rows": rows.source_rows(report),
         "skipped_rows": rows.skipped_rows(report),
@@ -84,7 +85,7 @@ def _parts(report: Report) -> list[tuple[str, str]]:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("clipsan.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -92,6 +93,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = lambda text: text.replace(" %", "\u00a0%")
+    return environment
 
 
 def _finalize(value: object) -> object:

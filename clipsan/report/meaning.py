@@ -13,10 +13,13 @@ from clipsan.report.wording import NOT_MEASURED, percent, printable, with_interv
 _NEXT = {
     "pass": "No evidence found is not proof: a backdoor answers to its own trigger, and nothing here speaks "
     "of triggers that were not measured.",
-    "fail": "Do not use this model where somebody else can choose its images.",
     "inconclusive": "These numbers support no verdict: treat the model as you treated the suspect until the "
     "reasons above are dealt with.",
 }
+_ALIVE = "Do not use this model where somebody else can choose its images."
+_LOST = (
+    "The model lost too much of what it could do: clean it again, with more pairs or a lower learning rate."
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,11 @@ def plain_words(report: Report) -> Iterator[str]:
         yield _of_trigger(worst, role)
     if report.evaluation is not None:
         yield from _of_accuracy(report.evaluation, role)
-    yield _NEXT[report.verdict.result]
+    if report.verdict.result == "fail":
+        limit = report.thresholds.max_asr
+        yield _ALIVE if worst is not None and _share(worst.asr.of(role)) > limit else _LOST
+    else:
+        yield _NEXT[report.verdict.result]
 
 
 def quoted(name: str) -> str:

@@ -152,6 +152,11 @@ def skipped_rows(report: Report) -> list[list[str]]:
     return rows
 
 
+def skipped_count(report: Report) -> int:
+    """How many files were skipped, also those that the report does not name."""
+    return sum(part.skipped.count for part in (report.data, report.evaluation) if part is not None)
+
+
 def hash_rows(report: Report) -> list[list[str]]:
     """What tells whether the same files were used again."""
     rows = [["What", "Hash"]]

@@ -121,6 +121,17 @@ def test_verdict_model_and_three_numbers_stand_first(report):
         assert part in first
 
 
+def test_a_fail_says_what_failed(report, trigger):
+    alive = replace(trigger, asr=Rates(Rate(943, 950), Rate(475, 950)))
+    lost = replace(report.evaluation, clean_accuracy=Rates(Rate(545, 1000), Rate(310, 1000)))
+    for evaluation, said, unsaid in (
+        (replace(report.evaluation, triggers=(alive,)), "Do not use this model", "lost too much"),
+        (lost, "lost too much", "Do not use this model"),
+    ):
+        text = to_html(conclude(replace(report, evaluation=evaluation)))
+        assert said in text and unsaid not in text
+
+
 def test_every_number_is_in_the_json(report):
     numbers, texts, lengths = set(), [], set()
 
