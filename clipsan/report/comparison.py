@@ -16,8 +16,6 @@ from clipsan.evaluation.statistics import Rate
 from clipsan.report.schema import Rates, Report, Role
 from clipsan.report.wording import NOT_MEASURED, points, printable, with_interval
 
-_ROLES: tuple[Role, ...] = ("suspect", "cleaned")
-
 
 @dataclass(frozen=True)
 class Measure:
@@ -90,10 +88,11 @@ class Comparison:
 def compare(a: Report, b: Report) -> Comparison:
     """Put B beside A. Triggers are matched by name, and by their order where a name comes twice."""
     rates_a, rates_b = dict(_rates(a)), dict(_rates(b))
+    roles = dict.fromkeys((*a.roles, *b.roles))
     measures = [
         Measure(name, role, mine, theirs)
         for name in dict.fromkeys((*rates_a, *rates_b))
-        for role in _ROLES
+        for role in roles
         for mine, theirs in [(_of(rates_a, name, role), _of(rates_b, name, role))]
         if mine is not None or theirs is not None
     ]

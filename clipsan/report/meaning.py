@@ -88,7 +88,7 @@ def _of_trigger(trigger: TriggerResult, role: Role) -> str:
         f"calls {percent(_share(trigger.asr.of(role)))} of them {target}"
     )
     before, base = trigger.asr.suspect, trigger.base_rate.of(role)
-    if role == "cleaned" and before is not None and before.rate is not None:
+    if role != "suspect" and before is not None and before.rate is not None:
         said += f", where the suspect called {percent(before.rate)} of them so"
     if base is not None and base.rate is not None:
         said += f"; without the trigger it calls {percent(base.rate)} of the same images so"
@@ -101,7 +101,7 @@ def _of_accuracy(evaluation: Evaluation, role: Role) -> Iterator[str]:
         return
     what = "names the right class of" if evaluation.kind == "zero-shot" else "finds the right caption of"
     said = f"Of ordinary images, the {role} model {what} {percent(after.rate)}"
-    if role == "cleaned" and before is not None and before.rate is not None:
+    if role != "suspect" and before is not None and before.rate is not None:
         said += f"; the suspect did so for {percent(before.rate)}"
     yield said + "."
 
@@ -110,7 +110,7 @@ def _headline(label: str, rates: Rates, role: Role, which: str) -> Headline:
     value, _, interval = with_interval(rates.of(role)).partition(" [")
     notes = [which] if which else []
     before = with_interval(rates.suspect)
-    if role == "cleaned" and before != NOT_MEASURED:
+    if role != "suspect" and before != NOT_MEASURED:
         notes.append(f"suspect {before}")
     return Headline(label, value, f"[{interval}" if interval else "", "; ".join(notes))
 

@@ -26,11 +26,11 @@ def command_line(report: Report) -> str | None:
     """
     model = report.settings.get("model")
     named = [] if model is None else [str(model)]
-    cleaned = report.model("cleaned")
-    out = [("out", cleaned.source)] if report.command == "clean" and cleaned else []
+    made = [model.source for model in report.models if model.role != "suspect"]
+    out = [("out", source) for source in made if report.command != "audit"]
     options: list[str] = []
     for name, value in (*out, *_given(report)):
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not _is_plain(value):
             return None
         options += _option(name, value)
     if named and named[0].startswith("-"):
@@ -55,6 +55,12 @@ def _given(report: Report) -> Iterator[tuple[str, Any]]:
     yield "max_asr", 100 * report.thresholds.max_asr
     yield "max_drop", report.thresholds.max_drop
     yield "seed", report.seed
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether an option can hold it: one value, or a list of them."""
+    each = value if isinstance(value, list | tuple) else [value]
+    return not any(isinstance(item, dict | list | tuple) for item in each)
 
 
 def _option(name: str, value: Any) -> list[str]:

@@ -46,5 +46,6 @@ def test_hostile_names_stay_one_word_or_there_is_no_command(report, name):
         assert words[-2:] == ["--", name]
 
 
-def test_a_name_that_is_no_option_gives_no_command(report):
+def test_what_is_no_option_gives_no_command(report):
+    assert command_line(replace(report, settings={"plan": {"rate": 0.1}})) is None
     assert command_line(replace(report, settings={"x; rm -rf": 1})) is None
