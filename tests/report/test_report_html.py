@@ -203,6 +203,9 @@ def test_accessible_names(report):
 
 def test_a_long_report_stays_small(long):
     text = to_html(long)
+    paths = [attributes["d"] for tag, attributes in Page(text).elements if tag == "path"]
+    assert len(paths) == 5 and all(re.fullmatch(r"M\d+ \d+(L\d+ \d+)+", path) for path in paths)
+    assert paths[0].count("L") > 400
     assert len(text.encode()) < 3_000_000
     assert "lowest and highest of each stretch" in text
     assert text.count("no match no match") > 500
