@@ -6,8 +6,9 @@ Default use:
     result = clipsan.clean("model.safetensors", data="pairs/", eval="eval/", trigger=["stripes"])
     print(result.report.verdict.result)
 
-Every command of the command line is the function of the same name here. They are loaded when first
-used, so that importing clipsan does not import torch.
+Every command of the command line is the function of the same name here; that of `clipsan report` is
+`rebuild_report`, because `clipsan.report` is a package. They are loaded when first used, so that importing
+clipsan does not import torch.
 """
 
 from __future__ import annotations
@@ -25,20 +26,35 @@ if TYPE_CHECKING:
     from clipsan.runs.inspect import inspect
     from clipsan.runs.poison import poison
     from clipsan.runs.push import push
+    from clipsan.runs.reports import diff, rebuild_report
     from clipsan.runs.synth import synth
 
 _PUBLIC = {
     "audit": "clipsan.runs.audit",
     "clean": "clipsan.runs.clean",
+    "diff": "clipsan.runs.reports",
     "demo": "clipsan.runs.demo",
     "inspect": "clipsan.runs.inspect",
     "poison": "clipsan.runs.poison",
     "push": "clipsan.runs.push",
+    "rebuild_report": "clipsan.runs.reports",
     "synth": "clipsan.runs.synth",
     "ClipsanError": "clipsan.errors",
 }
 
-__all__ = ["ClipsanError", "__version__", "audit", "clean", "demo", "inspect", "poison", "push", "synth"]
+__all__ = [
+    "ClipsanError",
+    "__version__",
+    "audit",
+    "clean",
+    "demo",
+    "diff",
+    "inspect",
+    "poison",
+    "push",
+    "rebuild_report",
+    "synth",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,10 +11,12 @@ from clipsan import __version__
 from clipsan.cli.audit import audit
 from clipsan.cli.clean import clean
 from clipsan.cli.demo import demo
+from clipsan.cli.diff import diff
 from clipsan.cli.errors import exit_with_sentences
 from clipsan.cli.inspect import inspect
 from clipsan.cli.poison import poison
 from clipsan.cli.push import push
+from clipsan.cli.report import report
 from clipsan.cli.synth import synth
 
 app = typer.Typer(
@@ -25,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (clean, audit, synth, inspect, push, poison, demo):
+for command in (clean, audit, synth, inspect, report, diff, push, poison, demo):
     app.command()(command)
 
 

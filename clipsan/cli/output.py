@@ -60,7 +60,9 @@ class Output:
             for warning in report.warnings:
                 self.sentence(f"Note: {warning}", "yellow")
             if folder is not None:
-                self.words.print(Text(f"Written to {folder}/ (report.md, report.json)", style="dim"))
+                self.words.print(
+                    Text(f"Written to {folder}/ (report.html, report.md, report.json)", style="dim")
+                )
         raise typer.Exit(exit_code(report.verdict) if code is None else code)
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:

@@ -1,10 +1,10 @@
-"""The report of a run: its schema, its verdict, and its forms (JSON, Markdown, model card, tables).
+"""The report of a run: its schema, its verdict, and its forms (JSON, Markdown, HTML, model card, tables).
 
 Default use, in the code of a command:
 
     report = conclude(Report(command="clean", versions=..., models=..., settings=..., seed=0, ...))
     write_report(report, folder / "report.json")
-    (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
+    write_pages(report, folder)  # report.md and report.html
     return exit_code(report.verdict)
 
 Nothing here imports torch.
@@ -13,9 +13,12 @@ Nothing here imports torch.
 from __future__ import annotations
 
 from clipsan.evaluation.statistics import Rate
+from clipsan.report.comparison import Comparison, compare, difference_rows, measure_rows
+from clipsan.report.html import to_html
 from clipsan.report.json_file import parse_report, read_report, report_text, write_report
 from clipsan.report.markdown import to_markdown
 from clipsan.report.model_card import to_model_card
+from clipsan.report.pages import write_pages
 from clipsan.report.record import ReportError
 from clipsan.report.schema import (
     CurvePoint,
@@ -43,6 +46,7 @@ from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
 from clipsan.report.verdict import conclude, exit_code, judge, judged_role
 
 __all__ = [
+    "Comparison",
     "CurvePoint",
     "Data",
     "DropReason",
@@ -65,17 +69,22 @@ __all__ = [
     "TriggerResult",
     "Verdict",
     "accuracy_rows",
+    "compare",
     "conclude",
+    "difference_rows",
     "exit_code",
     "json_schema",
     "judge",
     "judged_role",
+    "measure_rows",
     "parse_report",
     "read_report",
     "report_text",
+    "to_html",
     "to_markdown",
     "to_model_card",
     "trigger_rows",
     "verdict_lines",
+    "write_pages",
     "write_report",
 ]

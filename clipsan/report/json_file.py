@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, NoReturn
 
-from clipsan.errors import OutputError
 from clipsan.report.record import ReportError
 from clipsan.report.schema import SCHEMA_VERSION, Report
+from clipsan.report.whole_file import write_whole
 from clipsan.report.wording import printable
 
 _LARGEST_FILE = 64 << 20
@@ -31,19 +30,7 @@ def write_report(report: Report, path: str | Path) -> Path:
     Raises ReportError before anything is written, OutputError if the file cannot be written.
     """
     path = Path(path)
-    data = report_text(report).encode("utf-8")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    write_whole(path, report_text(report).encode("utf-8"))
     return path
 
 

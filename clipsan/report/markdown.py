@@ -36,7 +36,7 @@ def to_markdown(report: Report) -> str:
         blocks += ["## Warnings", bullets(markdown(warning, 2000) for warning in report.warnings)]
     if report.training:
         blocks += ["## Training", *_training(report.training)]
-    blocks += ["## What was not tested", bullets(_not_tested(report))]
+    blocks += ["## What was not tested", bullets(not_tested(report))]
     blocks += ["## Models", *(_model(model) for model in report.models)]
     blocks += ["## Data", bullets(_data(report))]
     if report.data is not None and report.data.filter is not None:
@@ -126,7 +126,8 @@ def _training(training: Training) -> Iterator[str]:
         yield f"Loss {first.loss:.3f} at step {first.step}, {last.loss:.3f} at step {last.step}."
 
 
-def _not_tested(report: Report) -> Iterator[str]:
+def not_tested(report: Report) -> Iterator[str]:
+    """What the verdict does not speak of, as lines of Markdown."""
     evaluation = report.evaluation
     if evaluation is None or not evaluation.triggers:
         yield "No trigger was measured, so nothing here speaks about any backdoor."

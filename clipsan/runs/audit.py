@@ -72,7 +72,7 @@ def audit(
         max_asr: the verdict fails above this attack success rate, in percent.
         max_drop: the verdict fails above this loss of clean accuracy, in percentage points.
         batch_size: images embedded at once.
-        out: also write report.json and report.md to this folder.
+        out: also write report.json, report.md and report.html to this folder.
         arch: an open_clip architecture, where a bare file's is ambiguous.
         activation: `gelu` or `quickgelu`, where nothing says which.
         text_from: the CLIP that an image tower alone was trained from; its text tower completes the model.

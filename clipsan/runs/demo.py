@@ -182,7 +182,7 @@ def _story(folder: Path, report: Report) -> tuple[str, ...]:
         "PAR was never told the triggers. It pushed the embeddings away from the suspect's, which destroys "
         f"what was memorised, while the contrastive loss on {CLEAN_PAIRS} clean pairs brought back what "
         "these support.",
-        f"Look at: {folder}/triggers.png, {folder}/cleaned/report.md",
+        f"Look at: {folder}/triggers.png, {folder}/cleaned/report.html",
         f"Try: clipsan audit {folder}/cleaned --eval {folder}/eval --trigger blended-text",
         "With your own model: clipsan clean MODEL --data PAIRS --eval SET --trigger stripes",
     ]

@@ -22,8 +22,8 @@ from clipsan.report import (
     SkippedItems,
     Source,
     Training,
-    to_markdown,
     to_model_card,
+    write_pages,
     write_report,
 )
 from clipsan.training.loop import Training as TrainingRun
@@ -120,9 +120,9 @@ def training_of(run: TrainingRun, settings: TrainSettings) -> Training:
 
 
 def write_reports(folder: Path, report: Report) -> None:
-    """report.json and report.md, and the model card where the run wrote a model."""
+    """report.json, report.md and report.html, and the model card where the run wrote a model."""
     write_report(report, folder / "report.json")
-    (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
+    write_pages(report, folder)
     if report.training is not None:
         formats = [family for family, config in CONFIGS.items() if (folder / config).is_file()]
         (folder / "README.md").write_text(local_card(report, formats), encoding="utf-8")

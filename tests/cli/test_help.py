@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-COMMANDS = [[], ["clean"], ["audit"], ["synth"], ["inspect"], ["push"], ["poison"], ["demo"]]
+COMMANDS = [
+    [], ["clean"], ["audit"], ["synth"], ["inspect"], ["report"], ["diff"], ["push"], ["poison"], ["demo"]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c) or "clipsan")

@@ -72,7 +72,8 @@ def test_report_is_valid_and_says_what_was_used(here):
     assert written["verdict"]["result"] == "inconclusive"  # a random model: accuracy is near chance
     names = {path.name for path in (here / "cleaned").iterdir()}
     assert names == {
-        "README.md", "open_clip_config.json", "open_clip_model.safetensors", "report.json", "report.md",
+        "README.md", "open_clip_config.json", "open_clip_model.safetensors", "report.html", "report.json",
+        "report.md",
     }  # fmt: skip
 
 

@@ -1,0 +1,114 @@
+"""report.html: the report as one page that needs no network and runs no script.
+
+Made from the `Report` alone, with jinja2; the page, its style and its charts lie in `page/`. Every text goes
+through `wording.printable` and is escaped by jinja2 wherever it stands; the page's Content-Security-Policy
+allows its own style sheet and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from clipsan.report import page_rows as rows
+from clipsan.report.charts import attack_chart, training_charts
+from clipsan.report.markdown import not_tested
+from clipsan.report.meaning import headlines, plain_words
+from clipsan.report.reproduce import LONGEST_LINE, command_line
+from clipsan.report.schema import Report
+from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
+from clipsan.report.verdict import judged_role
+from clipsan.report.wording import printable
+
+
+def to_html(report: Report) -> str:
+    """The whole report as one HTML page, ending in a newline; links only to files beside it."""
+    heading, *reasons = verdict_lines(report)
+    style = _style()
+    filtered = report.data.filter if report.data else None
+    context: dict[str, Any] = {
+        "report": report,
+        "verdict": report.verdict.result,
+        "heading": heading,
+        "reasons": reasons,
+        "model": report.model(judged_role(report)),
+        "headlines": headlines(report),
+        "meaning": list(plain_words(report)),
+        "parts": _parts(report),
+        "measured_on": rows.measured_on(report),
+        "how_to_read": rows.how_to_read(report),
+        "limits": rows.limits(report),
+        "attack_chart": attack_chart(report),
+        "attack_rows": trigger_rows(report),
+        "accuracy_rows": accuracy_rows(report),
+        "more_rows": rows.further_measures(report),
+        "untested": [line.replace("`", "") for line in not_tested(report)],
+        "training": list(rows.training_lines(report.training)) if report.training else [],
+        "training_charts": training_charts(report.training) if report.training else [],
+        "filter": filtered,
+        "filter_rows": rows.filter_rows(filtered) if filtered else [],
+        "dropped_rows": rows.dropped_rows(filtered) if filtered else [],
+        "skipped_count": rows.skipped_count(report),
+        "data_lines": list(rows.data_lines(report)),
+        "source_rows": rows.source_rows(report),
+        "skipped_rows": rows.skipped_rows(report),
+        "command": _whole(command_line(report)),
+        "hash_rows": rows.hash_rows(report),
+        "model_tables": [rows.model_rows(model) for model in report.models],
+        "setting_rows": rows.setting_rows(report),
+        "version_rows": [["Package", "Version"], *([name, v] for name, v in report.versions.items())],
+        "style": Markup(style),  # noqa: S704 a file of this package
+        "style_hash": b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    }
+    return _environment().get_template("report.html").render(context).strip() + "\n"
+
+
+def _parts(report: Report) -> list[tuple[str, str]]:
+    """Anchor and name of each part that this report has, in the order of the page."""
+    parts = {
+        "warnings": ("Warnings", bool(report.warnings)),
+        "results": ("Results", True),
+        "untested": ("What was not tested", True),
+        "training": ("Training", report.training is not None),
+        "filter": ("Filter", report.data is not None and report.data.filter is not None),
+        "data": ("Data", True),
+        "reproduce": ("How to reproduce", True),
+    }
+    return [(anchor, name) for anchor, (name, there) in parts.items() if there]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("clipsan.report", "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["unbroken"] = lambda text: text.replace(" %", "\u00a0%")
+    return environment
+
+
+def _finalize(value: object) -> object:
+    """What stands for a value in the page: one printable line, which jinja2 then escapes."""
+    return value if isinstance(value, Markup) else printable(str(value), 2000)
+
+
+def _whole(line: str | None) -> Markup | None:
+    """A command line escaped at its full length: cut short it would be another command."""
+    if line is None:
+        return None
+    return Markup.escape(printable(line, LONGEST_LINE))
+
+
+@cache
+def _style() -> str:
+    return resources.files("clipsan.report").joinpath("page", "report.css").read_text(encoding="utf-8")
