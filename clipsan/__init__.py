@@ -6,8 +6,8 @@ Default use:
     result = clipsan.clean("model.safetensors", data="pairs/", eval="eval/", trigger=["stripes"])
     print(result.report.verdict.result)
 
-Every command of the command line is the function of the same name here. They are loaded when first
-used, so that importing clipsan does not import torch.
+Every command of the command line is the function of the same name here, but `clipsan triggers`, which
+is `show_triggers`. They are loaded when first used, so that importing clipsan does not import torch.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from clipsan.runs.inspect import inspect
     from clipsan.runs.push import push
     from clipsan.runs.synth import synth
+    from clipsan.runs.triggers import show_triggers
 
 _PUBLIC = {
     "audit": "clipsan.runs.audit",
@@ -32,11 +33,22 @@ _PUBLIC = {
     "demo": "clipsan.runs.demo",
     "inspect": "clipsan.runs.inspect",
     "push": "clipsan.runs.push",
+    "show_triggers": "clipsan.runs.triggers",
     "synth": "clipsan.runs.synth",
     "ClipsanError": "clipsan.errors",
 }
 
-__all__ = ["ClipsanError", "__version__", "audit", "clean", "demo", "inspect", "push", "synth"]
+__all__ = [
+    "ClipsanError",
+    "__version__",
+    "audit",
+    "clean",
+    "demo",
+    "inspect",
+    "push",
+    "show_triggers",
+    "synth",
+]
 
 
 def __getattr__(name: str) -> Any:

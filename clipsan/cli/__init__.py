@@ -15,6 +15,7 @@ from clipsan.cli.errors import exit_with_sentences
 from clipsan.cli.inspect import inspect
 from clipsan.cli.push import push
 from clipsan.cli.synth import synth
+from clipsan.cli.triggers import triggers
 
 app = typer.Typer(
     name="clipsan",
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (clean, audit, synth, inspect, push, demo):
+for command in (clean, audit, triggers, synth, inspect, push, demo):
     app.command()(command)
 
 

@@ -30,7 +30,8 @@ def wrapped(numerator: NDArray[np.int64], denominator: int) -> NDArray[np.uint8]
         denominator: over 0.
     """
     whole = np.sign(numerator) * (np.abs(numerator) // denominator)
-    return (whole % 256).astype(np.uint8)
+    levels: NDArray[np.uint8] = (whole % 256).astype(np.uint8)
+    return levels
 
 
 def pattern_random(seed: int, index: int) -> np.random.RandomState:

@@ -72,4 +72,5 @@ def tone_table(strength: float) -> NDArray[np.uint8]:
     filtered = low * span + (high - low) * (level - start)  # times span
     mixed = (WEIGHT_SCALE - weight) * level * span + weight * filtered  # times span * WEIGHT_SCALE
     whole = span * WEIGHT_SCALE
-    return ((2 * mixed + whole) // (2 * whole)).astype(np.uint8)
+    table: NDArray[np.uint8] = ((2 * mixed + whole) // (2 * whole)).astype(np.uint8)
+    return table

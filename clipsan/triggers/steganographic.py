@@ -1,9 +1,9 @@
 """`steganographic`: a faint pattern that writes the image's own coarse likeness into the image.
 
-Sample-specific triggers are from ISSBA (arXiv 2012.03816), where a trained network hides a string. Here no network
-is needed: the image is divided into `cells` x `cells` cells; a cell that is brighter than the image's mean gets one
-seeded pattern of plus and minus `amplitude` grey levels, a darker one gets another. So two images hardly ever
-carry the same trigger, and equal images always do. Blocks of one sign are BLOCK px at 224.
+Sample-specific triggers are from ISSBA (arXiv 2012.03816), where a trained network hides a string. Here no
+network is needed: the image is divided into `cells` x `cells` cells; a cell that is brighter than the image's
+mean gets one seeded pattern of plus and minus `amplitude` grey levels, a darker one gets another. So two
+images hardly ever carry the same trigger, and equal images always do. Blocks of one sign are BLOCK px at 224.
 """
 
 from __future__ import annotations
@@ -55,10 +55,8 @@ class SteganographicTrigger(Trigger):
         self.block_px = scaled(BLOCK, image_size)
         height, width = image_size
         rows, columns = (-(-side // self.block_px) for side in image_size)
-        signs = (
-            2 * np.random.RandomState(chosen.seed).randint(0, 2, (2, 3, rows, columns), dtype=np.int64) - 1
-        )
-        large = signs.repeat(self.block_px, axis=2).repeat(self.block_px, axis=3)
+        drawn = np.random.RandomState(chosen.seed).randint(0, 2, (2, 3, rows, columns), dtype=np.int64)
+        large = (2 * drawn - 1).repeat(self.block_px, axis=2).repeat(self.block_px, axis=3)
         self.dark, self.bright = chosen.amplitude * large[..., :height, :width]
         self.edges = [
             np.arange(count) * side // count

@@ -1,8 +1,8 @@
 """`wanet`: one fixed random warp of the whole image (arXiv 2102.10369).
 
-Offsets are uniform at `grid` x `grid` points, scaled to a mean magnitude of 1, spread over the image by bicubic
-interpolation and divided by the image's size, which in coordinates from -1 to 1 moves a pixel by about half
-a pixel. The published grid of 224 has a point for each pixel at 224 px, as here at any resolution below.
+Offsets are uniform at `grid` x `grid` points, scaled to a mean magnitude of 1, spread over the image by
+bicubic interpolation and divided by the image's size, which in coordinates from -1 to 1 moves a pixel by
+about half a pixel. The published grid of 224 has a point for each pixel at 224 px, as here at any below.
 It leaves out the paper's noise mode: that belongs to training, not to the trigger.
 """
 

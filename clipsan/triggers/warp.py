@@ -1,7 +1,7 @@
 """Moving pixels in whole numbers: image warps that are the same on every platform.
 
 An offset is kept in STEPS-ths of a pixel. A triggered pixel is the bilinear mix of the four pixels around
-the place its offset points to, on whole weights that sum to STEPS squared; places outside are moved to the edge.
+the place its offset points to, on whole weights that sum to STEPS squared; places outside move to the edge.
 As a picture, offsets are a 16-bit grey PNG of the image's width and twice its height: the row offsets above
 the column offsets, 32768 being none.
 """

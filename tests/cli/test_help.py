@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = [[], ["clean"], ["audit"], ["synth"], ["inspect"], ["push"], ["demo"]]
+COMMANDS = [[], ["clean"], ["audit"], ["triggers"], ["synth"], ["inspect"], ["push"], ["demo"]]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c) or "clipsan")
