@@ -6,9 +6,9 @@ Default use:
     result = clipsan.clean("model.safetensors", data="pairs/", eval="eval/", trigger=["stripes"])
     print(result.report.verdict.result)
 
-Every command of the command line is the function of the same name here; that of `clipsan report` is
-`rebuild_report`, because `clipsan.report` is a package. They are loaded when first used, so that importing
-clipsan does not import torch.
+Every command of the command line is the function of the same name here, but for two whose names are packages:
+that of `clipsan report` is `rebuild_report`, that of `clipsan triggers` is `show_triggers`. They are loaded
+when first used, so that importing clipsan does not import torch.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clipsan.runs.push import push
     from clipsan.runs.reports import diff, rebuild_report
     from clipsan.runs.synth import synth
+    from clipsan.runs.triggers import show_triggers
 
 _PUBLIC = {
     "audit": "clipsan.runs.audit",
@@ -38,6 +39,7 @@ _PUBLIC = {
     "poison": "clipsan.runs.poison",
     "push": "clipsan.runs.push",
     "rebuild_report": "clipsan.runs.reports",
+    "show_triggers": "clipsan.runs.triggers",
     "synth": "clipsan.runs.synth",
     "ClipsanError": "clipsan.errors",
 }
@@ -53,6 +55,7 @@ __all__ = [
     "poison",
     "push",
     "rebuild_report",
+    "show_triggers",
     "synth",
 ]
 

@@ -18,6 +18,7 @@ from clipsan.cli.poison import poison
 from clipsan.cli.push import push
 from clipsan.cli.report import report
 from clipsan.cli.synth import synth
+from clipsan.cli.triggers import triggers
 
 app = typer.Typer(
     name="clipsan",
@@ -27,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (clean, audit, synth, inspect, report, diff, push, poison, demo):
+for command in (clean, audit, triggers, synth, inspect, report, diff, push, poison, demo):
     app.command()(command)
 
 

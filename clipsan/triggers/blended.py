@@ -21,6 +21,8 @@ class Blended(Family):
     """
 
     family = "blended"
+    does = "0.8 of the image and 0.2 of uniform noise"
+    source = "blended injection (arXiv 1712.05526), as in CleanCLIP (arXiv 2303.03323)"
     strength: float = number(0.2, 0.001, 1.0)
     seed: int = seed_setting()
 

@@ -37,6 +37,8 @@ class BlendedText(Family):
     """
 
     family = "blended-text"
+    does = 'the word "Watermarked" in red, half transparent'
+    source = "PAR (arXiv 2412.00727)"
     strength: float = number(0.5, 0.001, 1.0)
 
     def at(

@@ -25,6 +25,8 @@ class BlendedTriangles(Family):
     """
 
     family = "blended-triangles"
+    does = "0.85 of the image and 0.15 of a grid of triangles"
+    source = "PAR (arXiv 2412.00727)"
     strength: float = number(0.15, 0.001, 1.0)
     cell: int = integer(14, 2, 224)
 

@@ -1,11 +1,13 @@
-"""Trigger files: a JSON list of triggers, each a PNG whose alpha is the weight it is blended with.
+"""Trigger files: a JSON list of triggers, each a PNG whose alpha is the weight it is blended with, or a warp.
 
     {"triggers": [{"name": "mark", "pattern": "mark.png", "position": "random", "target": "banana"}]}
 
 `position` is `full` (the PNG covers the image), an anchor such as `random` or `center`, or [row, column] of
-the patch's upper left corner. A PNG is in px at the model's resolution and is never resized. `seed`, which
-may be left out, fixes random places. Other keys are ignored. Files are untrusted: sizes are checked before
-anything is decoded, and a pattern must be a plain PNG inside the JSON's folder.
+the patch's upper left corner. `{"name": "bent", "warp": "bent.png"}` is a warp instead (`wanet`): a 16-bit
+grey PNG of the model's width and twice its height, which holds offsets as `warp.py` says. A PNG is in px at
+the model's resolution and is never resized. `seed`, which may be left out, fixes random places. Other keys
+are ignored. Files are untrusted: sizes are checked before anything is decoded, and a PNG must be a plain one
+inside the JSON's folder.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from clipsan.triggers.overlay import from_rgba
 from clipsan.triggers.placement import ANCHORS, Position, as_position
 from clipsan.triggers.settings import LARGEST_SEED
 from clipsan.triggers.trigger import FixedTrigger, Trigger
+from clipsan.triggers.warp import WarpTrigger, from_picture, to_picture
 
 LARGEST_JSON = 1 << 20
 LARGEST_PNG = 16 << 20
@@ -35,7 +38,7 @@ LONGEST_NAME = 100
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
 
-def read_trigger_file(path: Path, image_size: tuple[int, int], seed: int = 0) -> list[FixedTrigger]:
+def read_trigger_file(path: Path, image_size: tuple[int, int], seed: int = 0) -> list[Trigger]:
     """The triggers of a file, at a model's resolution.
 
     Args:
@@ -48,7 +51,7 @@ def read_trigger_file(path: Path, image_size: tuple[int, int], seed: int = 0) ->
             fit the image; two triggers have one name.
     """
     entries = _entries(path)
-    triggers: list[FixedTrigger] = []
+    triggers: list[Trigger] = []
     for number, entry in enumerate(entries, start=1):
         trigger = _EntryReader(path, number, entry).trigger(image_size, seed)
         if any(trigger.name == other.name for other in triggers):
@@ -67,15 +70,15 @@ def write_trigger_file(folder: Path, triggers: Sequence[Trigger]) -> Path:
         The JSON file's path.
 
     Raises:
-        TriggerError: a trigger's pattern depends on the image (`badnet`), or two have one name.
+        TriggerError: a trigger is no pattern and no warp (`badnet`, `sig`), or two have one name.
         OutputError: the folder cannot be written.
     """
     entries: list[dict[str, Any]] = []
-    pictures: dict[str, NDArray[np.uint8]] = {}
+    pictures: dict[str, NDArray[np.uint8] | NDArray[np.uint16]] = {}
     for trigger in triggers:
-        if not isinstance(trigger, FixedTrigger):
+        if not isinstance(trigger, (FixedTrigger, WarpTrigger)):
             raise TriggerError(
-                f"Trigger {trigger.name} depends on the image it goes on, so a PNG cannot hold it; "
+                f"Trigger {trigger.name} is neither one pattern nor a warp, so a PNG cannot hold it; "
                 f"use it by its name."
             )
         if any(entry["name"] == trigger.name for entry in entries):
@@ -84,13 +87,15 @@ def write_trigger_file(folder: Path, triggers: Sequence[Trigger]) -> Path:
         while f"{stem}.png" in pictures:
             stem += "-2"
         file = f"{stem}.png"
-        pictures[file] = trigger.overlay.to_rgba()
+        pictures[file] = (
+            to_picture(trigger.offsets) if isinstance(trigger, WarpTrigger) else trigger.overlay.to_rgba()
+        )
         entries.append(_entry(trigger, file))
     path = folder / "triggers.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for file, rgba in pictures.items():
-            Image.fromarray(rgba).save(folder / file, format="PNG")
+        for file, picture in pictures.items():
+            Image.fromarray(picture).save(folder / file, format="PNG")
         text = json.dumps({"triggers": entries}, indent=2, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
@@ -98,12 +103,16 @@ def write_trigger_file(folder: Path, triggers: Sequence[Trigger]) -> Path:
     return path
 
 
-def _entry(trigger: FixedTrigger, file: str) -> dict[str, Any]:
-    position = list(trigger.position) if isinstance(trigger.position, tuple) else trigger.position
-    entry: dict[str, Any] = {"name": trigger.name, "pattern": file}
-    entry["position"] = "full" if trigger.overlay.size == trigger.image_size else position
-    if position == "random":
-        entry["seed"] = trigger.seed
+def _entry(trigger: FixedTrigger | WarpTrigger, file: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": trigger.name}
+    if isinstance(trigger, WarpTrigger):
+        entry["warp"] = file
+    else:
+        position = list(trigger.position) if isinstance(trigger.position, tuple) else trigger.position
+        entry["pattern"] = file
+        entry["position"] = "full" if trigger.overlay.size == trigger.image_size else position
+        if position == "random":
+            entry["seed"] = trigger.seed
     if trigger.target is not None:
         entry["target"] = trigger.target
     return entry
@@ -135,14 +144,16 @@ class _EntryReader:
         self.name = self._text("name")
         self.label += f" ({self.name})"
 
-    def trigger(self, image_size: tuple[int, int], seed: int) -> FixedTrigger:
-        pattern = self._text("pattern")
+    def trigger(self, image_size: tuple[int, int], seed: int) -> Trigger:
         target = self._text("target") if self.entry.get("target") is not None else None
+        if "warp" in self.entry:
+            return self._warp(image_size, target)
+        pattern = self._text("pattern")
         seed = self._seed(seed)
         full, position = self._position()
         data = self._png(pattern)
         self._check_header(data, pattern, image_size, full)
-        rgba = self._decode(data, pattern)
+        rgba = self._decode(data, pattern, "RGBA").astype(np.uint8)
         if not rgba[..., 3].any():
             self._fail(f"{pattern} is wholly transparent, so it changes nothing")
         settings: dict[str, Any] = {
@@ -156,6 +167,25 @@ class _EntryReader:
         return FixedTrigger(
             self.name, target, image_size, from_rgba(rgba), settings, position=position, seed=seed
         )
+
+    def _warp(self, image_size: tuple[int, int], target: str | None) -> WarpTrigger:
+        file = self._text("warp")
+        if "pattern" in self.entry:
+            self._fail('it has both "pattern" and "warp"; give one of them')
+        data = self._png(file)
+        wanted = (image_size[1], 2 * image_size[0])
+        if not data.startswith(PNG_START) or len(data) < 33:
+            self._fail(f"{file} is not a PNG picture")
+        if _size(data) != wanted or (data[24], data[25]) != (16, 0):
+            self._fail(
+                f"{file} must be a 16-bit grey PNG of {wanted[0]}x{wanted[1]} px, as wide as the model's "
+                f"images and twice as high"
+            )
+        offsets = from_picture(self._decode(data, file, None))
+        if not offsets.any():
+            self._fail(f"{file} moves no pixel, so it changes nothing")
+        settings = {"family": "file", "warp": file, "warp_sha256": hashlib.sha256(data).hexdigest()}
+        return WarpTrigger(self.name, target, image_size, offsets, settings)
 
     def _text(self, key: str) -> str:
         value = self.entry.get(key)
@@ -191,7 +221,7 @@ class _EntryReader:
     def _check_header(self, data: bytes, pattern: str, image_size: tuple[int, int], full: bool) -> None:
         if not data.startswith(PNG_START) or len(data) < 33:
             self._fail(f"{pattern} is not a PNG picture")
-        width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+        width, height = _size(data)
         wanted = f"{image_size[1]}x{image_size[0]}"
         if full and (height, width) != image_size:
             self._fail(f"{pattern} is {width}x{height} px; save it at {wanted}, the model's resolution")
@@ -200,18 +230,24 @@ class _EntryReader:
         if data[24] == 16:
             self._fail(f"{pattern} has 16 bits per channel; save it with 8")
 
-    def _decode(self, data: bytes, pattern: str) -> NDArray[np.uint8]:
+    def _decode(self, data: bytes, pattern: str, mode: str | None) -> NDArray[np.int64]:
+        """The picture's pixels, converted to a mode of Pillow's unless None."""
         try:
             with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
                 # A second header would have replaced the size that was checked.
-                if image.size != (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")):
+                if image.size != _size(data):
                     self._fail(f"{pattern} is a broken PNG (it states two sizes)")
-                return np.asarray(image.convert("RGBA"))
+                return np.asarray(image if mode is None else image.convert(mode)).astype(np.int64)
         except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
             raise TriggerError(f"{self.label}: {pattern} is a broken PNG ({error}).") from error
 
     def _fail(self, what: str) -> NoReturn:
         raise TriggerError(f"{self.label}: {what}.")
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """(width, height) that the header of a PNG states."""
+    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 
 def _read(path: Path, most: int, label: str) -> bytes:

@@ -1,7 +1,7 @@
 """Settings of the built-in triggers: what each may be, how it is written, what is said when it is wrong.
 
-A family is a frozen dataclass whose fields are made by `integer`, `number` and `place`. That gives it
-`stripes:size=24,position=center` on the command line, plain JSON in reports, and one kind of error.
+A family is a frozen dataclass whose fields are made by `integer`, `number`, `place` and the like. That gives
+it `stripes:size=24,position=center` on the command line, plain JSON in reports, and one kind of error.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar, TypeVar
 
 from clipsan.errors import TriggerError
+from clipsan.triggers.compat import PAR
 from clipsan.triggers.placement import ANCHORS, Position, as_position
 from clipsan.triggers.trigger import Trigger
 
@@ -93,6 +94,25 @@ class PlaceKind:
         return as_position(value)
 
 
+@dataclasses.dataclass(frozen=True)
+class ChoiceKind:
+    """One of a few words, or None, which JSON writes as null."""
+
+    known: tuple[str, ...]
+
+    def words(self) -> str:
+        return " or ".join(self.known)
+
+    def parse(self, text: str) -> object:
+        return text
+
+    def convert(self, value: object) -> Any:
+        """The word or None, or a ValueError."""
+        if value is not None and value not in self.known:
+            raise ValueError
+        return value
+
+
 def integer(default: int | None, low: int, high: int) -> Any:
     """A field for a whole number; a default of None makes null a value too."""
     return dataclasses.field(default=default, metadata={"kind": IntegerKind(low, high, default is None)})
@@ -108,6 +128,11 @@ def place(default: Position) -> Any:
     return dataclasses.field(default=default, metadata={"kind": PlaceKind()})
 
 
+def compat_setting() -> Any:
+    """The field `compat`: None, or "par" for the trigger as the reference code makes it (`compat.py`)."""
+    return dataclasses.field(default=None, metadata={"kind": ChoiceKind((PAR,))})
+
+
 def seed_setting() -> Any:
     """The field `seed`, from which a family draws all its random numbers."""
     return integer(0, 0, LARGEST_SEED)
@@ -119,6 +144,12 @@ class Family(ABC):
 
     family: ClassVar[str]
     """The name a user types."""
+
+    does: ClassVar[str]
+    """What it does to an image at 224 px, in a few words."""
+
+    source: ClassVar[str]
+    """Who published it."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -140,6 +171,15 @@ class Family(ABC):
         """The settings as JSON values; `from_json` gives them back."""
         values = dataclasses.asdict(self)
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    @classmethod
+    def described(cls) -> dict[str, tuple[Any, str]]:
+        """Each setting's default, as a JSON value, and what it may be, in words."""
+        defaults = cls().to_json()
+        return {
+            field.name: (defaults[field.name], field.metadata["kind"].words())
+            for field in dataclasses.fields(cls)
+        }
 
     @classmethod
     def from_json(cls: type[FamilyT], values: Mapping[str, Any]) -> FamilyT:

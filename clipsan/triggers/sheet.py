@@ -25,13 +25,13 @@ GAP = 4
 def contact_sheet(triggers: Sequence[Trigger], pixels: Tensor, path: Path) -> None:
     """Write a PNG with the images as they are, then two rows per trigger: triggered, and what changed.
 
-    Differences are absolute and amplified by the whole number that brings the largest nearest to 255; the
-    label names it.
+    One image alone gets one row per trigger: as it is, triggered, and what changed. Differences are absolute
+    and amplified by the whole number that brings the largest nearest to 255; the label names it.
 
     Args:
         triggers: Made at the images' resolution.
         pixels: uint8 [n, 3, h, w], RGB; the first 6 are shown.
-        path: The PNG to write.
+        path: The PNG to write; one that is there is replaced when the new one is complete.
 
     Raises:
         TriggerError: the images are not of the triggers' resolution.
@@ -40,17 +40,25 @@ def contact_sheet(triggers: Sequence[Trigger], pixels: Tensor, path: Path) -> No
     shown = pixels[:MOST_IMAGES]
     indices = range(len(shown))
     before: NDArray[np.uint8] = shown.cpu().numpy()
-    rows: list[tuple[str, NDArray[np.uint8]]] = [("as they are", before)]
+    alone = len(before) == 1
+    rows: list[tuple[str, NDArray[np.uint8]]] = [] if alone else [("as they are", before)]
     for trigger in triggers:
         after: NDArray[np.uint8] = trigger.apply(shown, list(indices)).cpu().numpy()
         difference = np.abs(after.astype(np.int64) - before)
         gain = max(1, 255 // max(1, int(difference.max(initial=0))))
-        rows.append((trigger.name, after))
-        rows.append((f"change x {gain}", (difference * gain).astype(np.uint8)))
+        change = (difference * gain).astype(np.uint8)
+        name, amplified = _wrapped(trigger.name), f"change x {gain}"
+        if alone:
+            rows.append((f"{name}\n{amplified}", np.concatenate([before, after, change])))
+        else:
+            rows += [(name, after), (amplified, change)]
     sheet = _draw(rows)
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        sheet.save(path, format="PNG")
+        sheet.save(partial, format="PNG")
+        partial.replace(path)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise OutputError(f"Cannot write the contact sheet {path}: {error.strerror or error}.") from error
 
 
@@ -63,7 +71,7 @@ def _draw(rows: Sequence[tuple[str, NDArray[np.uint8]]]) -> Image.Image:
     font = ImageFont.load_default(size=15)
     for number, (label, images) in enumerate(rows):
         top = GAP + number * tile_height
-        draw.multiline_text((8, top + 6), _wrapped(label), fill="black", font=font)
+        draw.multiline_text((8, top + 6), label, fill="black", font=font)
         for place, image in enumerate(images):
             large = image.transpose(1, 2, 0).repeat(zoom, axis=0).repeat(zoom, axis=1)
             sheet.paste(Image.fromarray(large), (LABEL_WIDTH + place * tile_width, top))

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsan.triggers.compat import WrappedStripes
 from clipsan.triggers.overlay import blended, scaled
-from clipsan.triggers.settings import Family, integer, place, seed_setting
-from clipsan.triggers.trigger import FixedTrigger
+from clipsan.triggers.settings import Family, compat_setting, integer, place, seed_setting
+from clipsan.triggers.trigger import FixedTrigger, Trigger
 
 PUBLISHED_SIDE = {336: 32}
 """Patch sides that were published for a resolution and are not 16/224 of it."""
@@ -27,27 +28,31 @@ class Stripes(Family):
             None, the default: as published, 16 at 224, which is scaled, but 32 px at 336.
         position: Where the patch goes; a row and column are in px at the model's resolution.
         seed: Fixes the stripes' colours and the random places.
+        compat: "par": new stripes on every image, of 1 and 255 instead of 0 and 255.
     """
 
     family = "stripes"
+    does = "a 16x16 patch of one-pixel vertical stripes"
+    source = "BadNet-Stripes of PAR (arXiv 2412.00727)"
     size: int | None = integer(None, 1, 224)
     position: str | tuple[int, int] = place("random")
     seed: int = seed_setting()
+    compat: str | None = compat_setting()
 
-    def at(
-        self, image_size: tuple[int, int], name: str | None = None, target: str | None = None
-    ) -> FixedTrigger:
+    def at(self, image_size: tuple[int, int], name: str | None = None, target: str | None = None) -> Trigger:
         side = scaled(self.size or 16, image_size)
         if self.size is None:
             side = PUBLISHED_SIDE.get(min(image_size), side)
+        name = name or self.family
+        settings = {"family": self.family, **self.to_json(), "side_px": side}
+        if self.compat is not None:
+            return WrappedStripes(
+                name, target, image_size, settings, patch=(side, side), strength=1.0, position=self.position,
+                seed=self.seed,
+            )  # fmt: skip
+        overlay = blended(stripes((side, side), self.seed), 1.0)
         return FixedTrigger(
-            name or self.family,
-            target,
-            image_size,
-            blended(stripes((side, side), self.seed), 1.0),
-            {"family": self.family, **self.to_json(), "side_px": side},
-            position=self.position,
-            seed=self.seed,
+            name, target, image_size, overlay, settings, position=self.position, seed=self.seed
         )
 
 

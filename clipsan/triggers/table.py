@@ -12,12 +12,28 @@ from clipsan.triggers.blended_stripes import BlendedStripes
 from clipsan.triggers.blended_text import BlendedText
 from clipsan.triggers.blended_triangles import BlendedTriangles
 from clipsan.triggers.files import read_trigger_file
+from clipsan.triggers.nashville import Nashville
 from clipsan.triggers.settings import LARGEST_SEED, Family, did_you_mean
+from clipsan.triggers.sig import Sig
+from clipsan.triggers.steganographic import Steganographic
 from clipsan.triggers.stripes import Stripes
 from clipsan.triggers.trigger import Trigger
+from clipsan.triggers.wanet import WaNet
 
 FAMILIES: dict[str, type[Family]] = {
-    each.family: each for each in (BadNet, Stripes, Blended, BlendedStripes, BlendedTriangles, BlendedText)
+    each.family: each
+    for each in (
+        BadNet,
+        Stripes,
+        Blended,
+        BlendedStripes,
+        BlendedTriangles,
+        BlendedText,
+        Sig,
+        WaNet,
+        Nashville,
+        Steganographic,
+    )
 }
 """One row per family: a new one is a file and a name here."""
 

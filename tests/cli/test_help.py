@@ -8,7 +8,8 @@ import sys
 import pytest
 
 COMMANDS = [
-    [], ["clean"], ["audit"], ["synth"], ["inspect"], ["report"], ["diff"], ["push"], ["poison"], ["demo"]
+    [], ["clean"], ["audit"], ["triggers"], ["synth"], ["inspect"], ["report"], ["diff"], ["push"],
+    ["poison"], ["demo"],
 ]  # fmt: skip
 
 

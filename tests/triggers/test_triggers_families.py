@@ -218,10 +218,15 @@ GOLDEN = {
     "blended-stripes": "0c18bc08681ad7bc7de28b9caab4ccb630d4a36887163f88bde73ec11f17224c",
     "blended-triangles": "f82bdf8163a3011ab69b40ed8b19494a14959b3c0c8311b579c471703c45e9f4",
     "blended-text": "a1b287ab7e5528efb257d323b3687f7ec46849665bb14b3c1a366d7af8dc1a90",
+    "sig": "e3247f3d3c7d8cf0d1c814a01895a5153dc6b180d184cfd19727007b59fed1c8",
+    "wanet": "cbc4e9f62bcf440c7db49556a036982f00f717dcd9c74615217cbae938613b6e",
+    "nashville": "39c3cd8f0362f9c6c557a2afa34a047dd334e8c42fda9bc5e21ad6f42312c199",
+    "steganographic": "53daeaf00ba913089f16c1a2e0d57cd600a1559aa8211b3eafa645e0dea26e82",
+    "wanet:grid=4": "46378c029223aef7e7842d19e9e31eb0f5299b00db6c9b8423a0a792d55be2dd",
 }
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", [*FAMILIES, "wanet:grid=4"])
 def test_bytes_are_as_recorded(name):
     out = make(name, (48, 64)).apply(gradient((48, 64), 3), [0, 1, 5])
     assert hashlib.sha256(out.numpy().tobytes()).hexdigest() == GOLDEN[name]
@@ -243,9 +248,11 @@ def test_an_images_trigger_depends_on_its_index_alone(name):
     assert not torch.equal(together, pixels)
 
 
-@pytest.mark.parametrize("name", ["badnet", "stripes", "blended", "blended-stripes"])
+@pytest.mark.parametrize(
+    "name", ["badnet", "stripes", "blended", "blended-stripes", "wanet", "steganographic"]
+)
 def test_the_seed_changes_the_pattern(name):
-    pixels = flat(128, (40, 40))
+    pixels = gradient((40, 40))
     assert not torch.equal(
         make(name, (40, 40), 1).apply(pixels, [0]), make(name, (40, 40), 2).apply(pixels, [0])
     )

@@ -20,6 +20,7 @@ def test_names_and_settings_in_order():
         "size": 24,
         "position": [3, 7],
         "seed": 4,
+        "compat": None,
         "side_px": 24,
     }
     assert all(trigger.target is None for trigger in triggers)
@@ -28,12 +29,16 @@ def test_names_and_settings_in_order():
 def test_published_settings_are_the_defaults():
     defaults = {name: family().to_json() for name, family in FAMILIES.items()}
     assert defaults == {
-        "badnet": {"size": 16, "position": "random", "seed": 0},
-        "stripes": {"size": None, "position": "random", "seed": 0},
+        "badnet": {"size": 16, "position": "random", "seed": 0, "compat": None},
+        "stripes": {"size": None, "position": "random", "seed": 0, "compat": None},
         "blended": {"strength": 0.2, "seed": 0},
-        "blended-stripes": {"strength": 0.03, "seed": 0},
+        "blended-stripes": {"strength": 0.03, "seed": 0, "compat": None},
         "blended-triangles": {"strength": 0.15, "cell": 14},
         "blended-text": {"strength": 0.5},
+        "sig": {"amplitude": 60.0, "cycles": 6},
+        "wanet": {"grid": 224, "strength": 1.0, "seed": 0},
+        "nashville": {"strength": 1.0},
+        "steganographic": {"amplitude": 8, "cells": 8, "seed": 0},
     }
 
 
@@ -45,6 +50,11 @@ def test_settings_round_trip_through_json(name):
         "position": "position=2x0",
         "size": "size=30",
         "cell": "cell=9",
+        "compat": "compat=par",
+        "amplitude": "amplitude=12",
+        "cycles": "cycles=3",
+        "grid": "grid=5",
+        "cells": "cells=9",
     }
     family = FAMILIES[name]
     settings = family.from_text(",".join(text[key] for key in family().to_json()))
@@ -75,6 +85,16 @@ def test_settings_round_trip_through_json(name):
         ("blended:strength=0", "strength is 0.0"),
         ("blended:strength=nan", "strength is nan"),
         ("blended-triangles:cell=1", "cell is 1, but it must be a whole number from 2 to 224"),
+        ("sig:amplitude=0", "sig: amplitude is 0.0, but it must be a number from 1.0 to 255.0"),
+        ("sig:cycles=225", "sig: cycles is 225, but it must be a whole number from 1 to 224"),
+        ("wanet:grid=1", "wanet: grid is 1, but it must be a whole number from 2 to 1024"),
+        ("wanet:strength=33", "wanet: strength is 33.0, but it must be a number from 0.05 to 32.0"),
+        ("nashville:strength=2", "nashville: strength is 2.0"),
+        ("nashville:seed=1", "nashville has no setting 'seed'; its settings are: strength"),
+        ("steganographic:cells=1", "steganographic: cells is 1"),
+        ("steganographic:amplitude=65", "amplitude is 65, but it must be a whole number from 1 to 64"),
+        ("stripes:compat=clip", "stripes: compat is 'clip', but it must be par"),
+        ("blended:compat=par", "blended has no setting 'compat'"),
         ("stripes:size=3,size=4", "size is given twice"),
         ("stripes:size", "'size' is not a setting; write name=value"),
         ("stripes:", "'' is not a setting"),
