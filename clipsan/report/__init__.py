@@ -15,6 +15,20 @@ from __future__ import annotations
 from clipsan.evaluation.statistics import Rate
 from clipsan.report.json_file import parse_report, read_report, report_text, write_report
 from clipsan.report.markdown import to_markdown
+from clipsan.report.measures import (
+    ClassResult,
+    Paired,
+    Pull,
+    Pulls,
+    Rates,
+    Recalls,
+    Repeats,
+    Retrieval,
+    Role,
+    Shares,
+    Spread,
+    Standing,
+)
 from clipsan.report.model_card import to_model_card
 from clipsan.report.record import ReportError
 from clipsan.report.schema import (
@@ -26,10 +40,8 @@ from clipsan.report.schema import (
     Filter,
     FilterCheck,
     Model,
-    Rates,
     ReachedTau,
     Report,
-    Role,
     SkippedItem,
     SkippedItems,
     Source,
@@ -43,6 +55,7 @@ from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
 from clipsan.report.verdict import conclude, exit_code, judge, judged_role
 
 __all__ = [
+    "ClassResult",
     "CurvePoint",
     "Data",
     "DropReason",
@@ -51,15 +64,24 @@ __all__ = [
     "Filter",
     "FilterCheck",
     "Model",
+    "Paired",
+    "Pull",
+    "Pulls",
     "Rate",
     "Rates",
     "ReachedTau",
+    "Recalls",
+    "Repeats",
     "Report",
     "ReportError",
+    "Retrieval",
     "Role",
+    "Shares",
     "SkippedItem",
     "SkippedItems",
     "Source",
+    "Spread",
+    "Standing",
     "Thresholds",
     "Training",
     "TriggerResult",

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from clipsan.evaluation.statistics import Rate
+from clipsan.report.measures import Role
 from clipsan.report.schema import (
     Evaluation,
     Report,
-    Role,
     Thresholds,
     Training,
     TriggerResult,
