@@ -13,6 +13,7 @@ Nothing here imports torch.
 from __future__ import annotations
 
 from clipsan.evaluation.statistics import Rate
+from clipsan.report.details import class_rows, paired_rows, pull_rows, repeat_rows, retrieval_rows
 from clipsan.report.json_file import parse_report, read_report, report_text, write_report
 from clipsan.report.markdown import to_markdown
 from clipsan.report.measures import (
@@ -51,6 +52,7 @@ from clipsan.report.schema import (
     Verdict,
     json_schema,
 )
+from clipsan.report.suppression import stands_out, suppressed
 from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
 from clipsan.report.verdict import conclude, exit_code, judge, judged_role
 
@@ -87,14 +89,21 @@ __all__ = [
     "TriggerResult",
     "Verdict",
     "accuracy_rows",
+    "class_rows",
     "conclude",
     "exit_code",
     "json_schema",
     "judge",
     "judged_role",
+    "paired_rows",
     "parse_report",
+    "pull_rows",
     "read_report",
+    "repeat_rows",
     "report_text",
+    "retrieval_rows",
+    "stands_out",
+    "suppressed",
     "to_markdown",
     "to_model_card",
     "trigger_rows",
