@@ -92,3 +92,14 @@ def write_trigger(folder, position="bottom-right", target=f"class{TARGET:02}"):
     entry |= {} if target is None else {"target": target}
     (folder / "triggers.json").write_text(json.dumps({"triggers": [entry]}))
     return folder / "triggers.json"
+
+
+def write_captions(folder):
+    """The same images as pairs, each with its class in the caption."""
+    write_images(folder)
+    rows = [
+        {"file_name": str(file.relative_to(folder)), "text": f"a picture of {file.parent.name}"}
+        for file in sorted(folder.rglob("*.png"))
+    ]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from legible_model import CLASSES, EACH, SIZE, TARGET, legible, write_images, write_trigger
+from legible_model import CLASSES, EACH, SIZE, TARGET, legible, write_captions, write_images, write_trigger
 
 from clipsan.errors import UsageError
 from clipsan.evaluation.labelled import open_labelled
@@ -196,3 +196,24 @@ def test_of_many_classes_the_worst_are_kept(monkeypatch, tmp_path, folder):
     monkeypatch.setattr("clipsan.evaluation.compared.CLASSES_KEPT", 2)
     evaluation = evaluated(folder, [], {"suspect": legible(0.0, wrong=(7, 9))})
     assert [each.name for each in evaluation.per_class] == ["class07", "class09"]
+
+
+@pytest.mark.parametrize("attacked", [True, False])
+def test_pairs_are_retrieved_both_ways_in_the_same_pass(monkeypatch, tmp_path, attacked):
+    pairs, names = write_captions(tmp_path / "pairs"), tmp_path / "names.txt"
+    names.write_text("".join(f"class{label:02}\n" for label in range(CLASSES)))
+    model = legible(1.5, wrong=(7,))
+    monkeypatch.setattr(audit_run, "load_settled", lambda *_: model)
+    triggers = [str(write_trigger(tmp_path))] if attacked else []
+    report = audit_run.audit("legible", data=pairs, classes=names, trigger=triggers, device="cpu").report
+    assert model.model.images == (1 + attacked) * CLASSES * EACH
+    evaluation = report.evaluation
+    assert evaluation.clean_accuracy == evaluation.retrieval.image_to_text.at1
+    assert evaluation.retrieval.image_to_text.at1.suspect == Rate((CLASSES - 1) * EACH, CLASSES * EACH)
+    assert evaluation.retrieval.text_to_image.at1.suspect == Rate(CLASSES - 1, CLASSES)
+    assert evaluation.per_class == () and evaluation.mean_recall.suspect is None
+    if (
+        attacked
+    ):  # images that the model calls the target untriggered are left out, not those with its caption
+        (trigger,) = evaluation.triggers
+        assert trigger.pull.suspect.n == trigger.asr.suspect.n
