@@ -212,8 +212,3 @@ def test_pairs_are_retrieved_both_ways_in_the_same_pass(monkeypatch, tmp_path, a
     assert evaluation.retrieval.image_to_text.at1.suspect == Rate((CLASSES - 1) * EACH, CLASSES * EACH)
     assert evaluation.retrieval.text_to_image.at1.suspect == Rate(CLASSES - 1, CLASSES)
     assert evaluation.per_class == () and evaluation.mean_recall.suspect is None
-    if (
-        attacked
-    ):  # images that the model calls the target untriggered are left out, not those with its caption
-        (trigger,) = evaluation.triggers
-        assert trigger.pull.suspect.n == trigger.asr.suspect.n
