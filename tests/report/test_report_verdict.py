@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from clipsan.report import (
+    Pulls,
     Rate,
     Rates,
     ReachedTau,
@@ -113,7 +114,10 @@ def test_suspect_alone_is_judged_by_its_own_asr(report):
 
 
 def test_suspect_alone_without_effect_passes_without_a_warning(report):
-    alone = _with_asr(replace(_alone(report), warnings=()), Rate(5, 950), None)
+    (trigger,) = report.evaluation.triggers
+    no_pull = replace(trigger, pull=Pulls(trigger.pull.cleaned, None))
+    before = replace(report, warnings=(), evaluation=replace(report.evaluation, triggers=(no_pull,)))
+    alone = _with_asr(_alone(before), Rate(5, 950), None)
     assert alone.verdict.result == "pass"
     assert alone.verdict.reasons[0].startswith("No evidence found")
     assert alone.warnings == ()
