@@ -37,6 +37,16 @@ def audit(
     max_asr: options.MaxAsr = 10.0,
     max_drop: options.MaxDrop = 5.0,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images embedded at once.")] = 256,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            "--repeats",
+            metavar="N",
+            min=1,
+            help="Draw the random places of triggers N times and show the spread.",
+            rich_help_panel=options.MEASURE,
+        ),
+    ] = 1,
     out: Annotated[
         str | None,
         typer.Option(
@@ -70,8 +80,8 @@ def audit(
     result = run(
         model, trigger=trigger or (), target=target, eval=eval, data=data or None,
         image_column=image_column, caption_column=caption_column, separator=separator, max_pairs=max_pairs,
-        classes=classes, max_asr=max_asr, max_drop=max_drop, batch_size=batch_size, out=out, arch=arch,
-        activation=activation, text_from=text_from, seed=seed, device=device, overwrite=overwrite,
-        watcher=output.watcher(),
+        classes=classes, max_asr=max_asr, max_drop=max_drop, batch_size=batch_size, repeats=repeats,
+        out=out, arch=arch, activation=activation, text_from=text_from, seed=seed, device=device,
+        overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder)

@@ -45,12 +45,20 @@ class Output:
 
     def finish(self, report: Report, folder: Path | None) -> None:
         """Show a report and leave with the exit code of its verdict."""
-        from clipsan.report import accuracy_rows, exit_code, report_text, trigger_rows, verdict_lines
+        from clipsan.report import (
+            accuracy_rows,
+            exit_code,
+            pull_rows,
+            repeat_rows,
+            report_text,
+            trigger_rows,
+            verdict_lines,
+        )
 
         if self.json:
             sys.stdout.write(report_text(report))
         else:
-            for rows in (accuracy_rows(report), trigger_rows(report)):
+            for rows in (accuracy_rows(report), trigger_rows(report), pull_rows(report), repeat_rows(report)):
                 if rows:
                     self.table(rows)
             heading, *reasons = verdict_lines(report)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from clipsan.checkpoint import Suspect
 from clipsan.training.devices import autocast_for
-from clipsan.training.encode import encode_image, encode_text, in_chunks
+from clipsan.training.encode import encode_image, encode_text, in_chunks, logit_scale
 
 
 class Encoder:
@@ -27,6 +27,11 @@ class Encoder:
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(suspect.mean, device=device).view(shape)
         self._std = torch.tensor(suspect.std, device=device).view(shape)
+
+    @property
+    def scale(self) -> float:
+        """What the model multiplies cosine similarities with to get logits."""
+        return float(logit_scale(self._model))
 
     def images(self, pixels: Tensor) -> Tensor:
         """float32 [b x d] on the CPU, of uint8 pixels [b x 3 x h x w]."""

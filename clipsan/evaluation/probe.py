@@ -6,13 +6,37 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from torch import Tensor
+
 from clipsan.errors import UsageError
+from clipsan.evaluation.compared import (
+    class_results,
+    draws_of,
+    mean_recall,
+    paired,
+    rates,
+    recall_of_classes,
+    repeats,
+    retrieval_of,
+)
+from clipsan.evaluation.embed import embed
 from clipsan.evaluation.encoder import Encoder
-from clipsan.evaluation.retrieval import retrieval
+from clipsan.evaluation.pull import target_pull
+from clipsan.evaluation.retrieval import Retrieved, retrieve
 from clipsan.evaluation.statistics import Rate
-from clipsan.evaluation.zero_shot import TOP_K, Predictions, accuracy, attack_success, found_target, predict
+from clipsan.evaluation.zero_shot import (
+    TOP_K,
+    Predictions,
+    accuracy,
+    attack_success,
+    correct,
+    found_target,
+    own_classes,
+    predict,
+)
 from clipsan.pairs import ImageReader, Skipped
-from clipsan.report.schema import Evaluation, Rates, Role, SkippedItems, TriggerResult
+from clipsan.report.measures import Pulls, Role
+from clipsan.report.schema import Evaluation, SkippedItems, TriggerResult
 from clipsan.triggers import Trigger
 
 
@@ -54,25 +78,47 @@ class Probe:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the probe saw of one model."""
+    """What the probe saw of one model.
+
+    Attributes:
+        clean_accuracy: top-1, or image-to-text R@1.
+        top5: the same among the first five; None: there are no more than five classes.
+        hits: of each image by its index, whether it counts in the clean accuracy.
+        predictions: None where nothing was classified.
+        retrieved: None for a labelled set.
+    """
 
     clean_accuracy: Rate
     top5: Rate | None
+    hits: dict[int, bool]
     predictions: Predictions | None
+    retrieved: Retrieved | None = None
 
 
-def measure(probe: Probe, encoder: Encoder, on_batch: Callable[[int], None] = lambda done: None) -> Measured:
-    """Lay the probe on one model; `on_batch` is told how many images are done."""
+def measure(
+    probe: Probe, encoder: Encoder, on_batch: Callable[[int], None] = lambda done: None, draws: int = 1
+) -> Measured:
+    """Lay the probe on one model: one pass over the images, and one per trigger and draw of its places.
+
+    `on_batch` is told how many images are done.
+    """
     predictions = None
     if probe.labels is not None or probe.triggers:
         predictions = predict(
-            encoder, probe.reader, probe.count, probe.classnames, probe.templates, probe.triggers, on_batch
-        )
-    if probe.labels is None or predictions is None:
-        r1, r5 = retrieval(encoder, probe.reader, probe.captions, (1, TOP_K))
-        return Measured(r1, r5, predictions)
-    top5 = accuracy(predictions, probe.labels, TOP_K) if len(probe.classnames) > TOP_K else None
-    return Measured(accuracy(predictions, probe.labels), top5, predictions)
+            encoder, probe.reader, probe.count, probe.classnames, probe.templates, probe.triggers, on_batch,
+            draws=draws, keep=True,
+        )  # fmt: skip
+    if probe.labels is not None and predictions is not None:
+        top5 = accuracy(predictions, probe.labels, TOP_K) if len(probe.classnames) > TOP_K else None
+        hits = _by_index(predictions.indices, correct(predictions, probe.labels))
+        return Measured(accuracy(predictions, probe.labels), top5, hits, predictions)
+    if predictions is not None and predictions.embedded is not None:
+        indices, images = predictions.indices, predictions.embedded.clean
+    else:
+        indices, images = embed(encoder, probe.reader, probe.count, on_batch)
+    retrieved = retrieve(encoder, images, [probe.captions[i] for i in indices])
+    hits = _by_index(indices, retrieved.images[:, 0])
+    return Measured(retrieved.image_to_text(1), retrieved.image_to_text(TOP_K), hits, predictions, retrieved)
 
 
 def evaluation_of(probe: Probe, measured: Mapping[Role, Measured]) -> Evaluation:
@@ -84,6 +130,11 @@ def evaluation_of(probe: Probe, measured: Mapping[Role, Measured]) -> Evaluation
     labelled = probe.labels is not None
     chance = 1 / (len(probe.classnames) if labelled else len(set(probe.captions)))
     results = [_trigger_result(probe, number, measured) for number in range(len(probe.triggers))]
+    recalls = {
+        role: recall_of_classes(m.predictions, probe.labels, len(probe.classnames))
+        for role, m in measured.items()
+        if probe.labels is not None and m.predictions is not None
+    }
     return Evaluation(
         kind="zero-shot" if labelled else "retrieval",
         source=probe.source,
@@ -93,9 +144,13 @@ def evaluation_of(probe: Probe, measured: Mapping[Role, Measured]) -> Evaluation
         chance=chance,
         digest=probe.digest,
         skipped=SkippedItems.of([*probe.skipped, *probe.reader.skipped.values()]),
-        clean_accuracy=_rates({role: m.clean_accuracy for role, m in measured.items()}),
-        top5=_rates({role: m.top5 for role, m in measured.items()}),
+        clean_accuracy=rates({role: m.clean_accuracy for role, m in measured.items()}),
+        top5=rates({role: m.top5 for role, m in measured.items()}),
         triggers=tuple(results),
+        paired=paired({role: m.hits for role, m in measured.items()}),
+        mean_recall=mean_recall(recalls),
+        per_class=class_results(recalls, probe.classnames),
+        retrieval=retrieval_of({r: m.retrieved for r, m in measured.items() if m.retrieved is not None}),
     )
 
 
@@ -120,16 +175,27 @@ def _trigger_result(probe: Probe, number: int, measured: Mapping[Role, Measured]
         target = class_index(given, probe.classnames)
     else:
         target = found_target(seen["suspect"] if "suspect" in seen else seen["cleaned"], number)
-    rates = {role: attack_success(p, number, target, probe.labels) for role, p in seen.items()}
+    attacked = {role: attack_success(p, number, target, probe.labels) for role, p in seen.items()}
+    pulls = {role: target_pull(p, number, target, probe.labels) for role, p in seen.items()}
     return TriggerResult(
         name=trigger.name,
         settings=trigger.settings(),
         target=probe.classnames[target],
         target_given=given is not None,
-        asr=_rates({role: pair[0] for role, pair in rates.items()}),
-        base_rate=_rates({role: pair[1] for role, pair in rates.items()}),
+        asr=rates({role: pair[0] for role, pair in attacked.items()}),
+        base_rate=rates({role: pair[1] for role, pair in attacked.items()}),
+        pull=Pulls(pulls.get("suspect"), pulls.get("cleaned")),
+        paired=paired({role: _pulled(p, number, target, probe.labels) for role, p in seen.items()}),
+        repeats=repeats({role: draws_of(p, number, target, probe.labels) for role, p in seen.items()}),
     )
 
 
-def _rates(values: Mapping[Role, Rate | None]) -> Rates:
-    return Rates(values.get("suspect"), values.get("cleaned"))
+def _pulled(p: Predictions, number: int, target: int, labels: Sequence[int] | None) -> dict[int, bool]:
+    """Of each image that the ASR counts, whether the trigger pulls it to the target."""
+    counted = own_classes(p, labels) != target
+    found = _by_index(p.indices, p.triggered[number] == target)
+    return {index: found[index] for index, counts in zip(p.indices, counted.tolist(), strict=True) if counts}
+
+
+def _by_index(indices: Sequence[int], values: Tensor) -> dict[int, bool]:
+    return dict(zip(indices, values.tolist(), strict=True))

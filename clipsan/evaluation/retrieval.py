@@ -1,38 +1,69 @@
-"""Image-to-text retrieval among held-out pairs: the clean accuracy when there is no labelled set."""
+"""Retrieval among held-out pairs, both ways: the clean accuracy when there is no labelled set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from clipsan.errors import DataError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.statistics import Rate
-from clipsan.pairs import ImageReader
+
+KS = (1, 5, 10)
+_LARGEST_PART = 1 << 24  # similarities at once
 
 
-def retrieval(
-    encoder: Encoder, reader: ImageReader, captions: Sequence[str], ks: Sequence[int] = (1, 5)
-) -> tuple[Rate, ...]:
-    """R@k for each k: share of images with their own caption among the k nearest of all distinct captions.
+@dataclass(frozen=True)
+class Retrieved:
+    """One model's retrieval among n images and their m distinct captions.
+
+    Attributes:
+        images: bool [n x 3], whether an image finds its own caption among the first 1, 5 and 10.
+        texts: bool [m x 3], whether a caption finds one of its own images.
+    """
+
+    images: Tensor
+    texts: Tensor
+
+    def image_to_text(self, k: int) -> Rate:
+        """R@k for k of KS over the images."""
+        return _rate(self.images[:, KS.index(k)])
+
+    def text_to_image(self, k: int) -> Rate:
+        """R@k for k of KS over the distinct captions."""
+        return _rate(self.texts[:, KS.index(k)])
+
+
+def retrieve(encoder: Encoder, images: Tensor, captions: Sequence[str]) -> Retrieved:
+    """Look for each image's caption among all, and for each caption's images.
 
     Equal captions count as one, so that an image is never marked wrong for finding its own words.
+
+    Args:
+        encoder: embeds the captions.
+        images: float32 [n x d], unit-length embeddings.
+        captions: of the n images.
     """
     rows: dict[str, int] = {}
     own = torch.tensor([rows.setdefault(caption, len(rows)) for caption in captions])
-    texts = encoder.texts(list(rows)).T
-    hits = [0] * len(ks)
-    total = 0
-    for start in range(0, len(captions), encoder.batch_size):
-        pixels, good = reader.batch(range(start, min(start + encoder.batch_size, len(captions))))
-        if not good:
-            continue
-        similarity = encoder.images(pixels) @ texts
-        nearest = similarity.topk(min(max(ks), len(rows)), dim=1).indices
-        correct = nearest == own[good].unsqueeze(1)
-        hits = [count + int(correct[:, :k].any(dim=1).sum()) for count, k in zip(hits, ks, strict=True)]
-        total += len(good)
-    if not total:
-        raise DataError("none of the held-out images can be decoded: check the image-caption pairs")
-    return tuple(Rate(count, total) for count in hits)
+    texts = encoder.texts(list(rows))
+    of_text = torch.arange(len(rows))
+    return Retrieved(_found(images, texts, own, of_text), _found(texts, images, of_text, own))
+
+
+def _found(queries: Tensor, candidates: Tensor, own: Tensor, of_candidate: Tensor) -> Tensor:
+    """bool [q x 3]: whether a candidate with the query's own number is among its nearest of KS."""
+    parts = []
+    k = min(max(KS), len(candidates))
+    size = max(1, _LARGEST_PART // len(candidates))
+    for part, numbers in zip(queries.split(size), own.split(size), strict=True):
+        nearest = (part @ candidates.T).topk(k, dim=1).indices
+        right = of_candidate[nearest] == numbers.unsqueeze(1)
+        parts.append(torch.stack([right[:, :first].any(dim=1) for first in KS], dim=1))
+    return torch.cat(parts)
+
+
+def _rate(found: Tensor) -> Rate:
+    return Rate(int(found.sum()), len(found))

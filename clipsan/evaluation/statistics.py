@@ -1,7 +1,9 @@
-"""A share with the number of images behind it and its 95 % Wilson interval. No torch here.
+"""Shares with the number of images behind them, and the test of two models on the same images. No torch here.
 
 Wilson's interval (Wilson 1927, "Probable inference, the law of succession, and statistical inference")
-stays within 0..1 and is not empty at 0 of n, which the plain normal interval is.
+stays within 0..1 and is not empty at 0 of n, which the plain normal interval is. McNemar's test (McNemar
+1947, "Note on the sampling error of the difference between correlated proportions") asks only the images
+on which the two models differ, as two intervals side by side cannot.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from clipsan.errors import DataError
 
 Z_95 = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
+
+MOST_EXACT = 1000
+"""Up to so many discordant pairs McNemar's test is the exact binomial one."""
 
 _LARGEST = 2**53  # the largest count that a JSON number keeps exactly
 _KEYS = ("successes", "n", "rate", "low", "high")
@@ -81,6 +86,27 @@ class Rate:
             if not _same(data[key], getattr(counted, key)):
                 raise DataError(f"the {key} of a rate does not follow from {successes} of {n}")
         return counted
+
+
+def mcnemar(lost: int, gained: int) -> float:
+    """Two-sided p-value, in 0..1, of McNemar's test that changes go either way equally often.
+
+    Up to MOST_EXACT discordant pairs it is exact: twice the binomial tail with p = 1/2, at most 1. Beyond,
+    it is chi-squared with one degree of freedom and the continuity correction (Edwards 1948).
+
+    Args:
+        lost: images that count before and not after.
+        gained: images that count after and not before.
+    """
+    if lost < 0 or gained < 0:
+        raise ValueError(f"McNemar's test takes counts, not {lost} and {gained}")
+    changed = lost + gained
+    if changed <= MOST_EXACT:
+        tail = sum(math.comb(changed, k) for k in range(min(lost, gained) + 1))
+        both_tails: float = 2 * tail / 2**changed
+        return min(1.0, both_tails)
+    excess = max(0, abs(lost - gained) - 1)
+    return math.erfc(excess / math.sqrt(2 * changed))
 
 
 def _same(stored: object, computed: float | None) -> bool:

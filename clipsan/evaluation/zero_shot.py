@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from clipsan.errors import DataError
+from clipsan.evaluation.embed import batches
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.statistics import Rate
 from clipsan.pairs import ImageReader
 from clipsan.triggers import Trigger
 
 TOP_K = 5
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What the answers were made from, kept to ask more of it without another pass.
+
+    Takes 4 * d bytes for each image, once clean and once per trigger.
+
+    Attributes:
+        weights: float32 [d x c], unit-length class embeddings.
+        scale: of the logits, which are scale * embedding @ weights.
+        clean: float32 [n x d].
+        triggered: per trigger, float32 [n x d].
+    """
+
+    weights: Tensor
+    scale: float
+    clean: Tensor
+    triggered: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -26,11 +45,15 @@ class Predictions:
         indices: the images that could be decoded, as positions in their set; n of them.
         ranked: int64 [n x k], the k classes nearest to each clean image, best first.
         triggered: per trigger, in the order given, int64 [n]: the nearest class of the triggered image.
+        redrawn: per trigger, the same for each further draw of its places; none where it has no random one.
+        embedded: None unless it was to be kept.
     """
 
     indices: list[int]
     ranked: Tensor
     triggered: list[Tensor]
+    redrawn: list[list[Tensor]]
+    embedded: Embedded | None
 
 
 def predict(
@@ -41,33 +64,79 @@ def predict(
     templates: Sequence[str],
     triggers: Sequence[Trigger] = (),
     on_batch: Callable[[int], None] = lambda done: None,
+    *,
+    draws: int = 1,
+    keep: bool = False,
 ) -> Predictions:
     """Classify the first `count` images of `reader`, clean and under each trigger.
 
-    Each image is decoded once; what cannot be decoded is left out and counted by the reader. Clean and
-    triggered images go through the same preprocessing. `on_batch` is told how many images are done.
+    Each image is decoded once and goes through the model once, and once more per trigger; what cannot be
+    decoded is left out and counted by the reader. Clean and triggered images go through the same
+    preprocessing.
+
+    Args:
+        encoder, reader, count, classnames, templates, triggers: what is classified, and how.
+        on_batch: told how many images are done.
+        draws: how often random places are drawn. A draw that changes no pixel costs no pass.
+        keep: also give back the embeddings of the first draw.
     """
     weights = encoder.classifier(classnames, templates).T
     k = min(TOP_K, len(classnames))
     indices: list[int] = []
     ranked: list[Tensor] = []
-    triggered: list[list[Tensor]] = [[] for _ in triggers]
-    for pixels, good in _batches(reader, count, encoder.batch_size):
+    answers: list[list[list[Tensor]]] = [[[] for _ in range(draws)] for _ in triggers]
+    moved = [False for _ in triggers]
+    kept: list[list[Tensor]] = [[] for _ in range(1 + len(triggers))]
+    for pixels, good in batches(reader, count, encoder.batch_size):
         indices += good
-        ranked.append((encoder.images(pixels) @ weights).topk(k, dim=1).indices)
-        for answers, trigger in zip(triggered, triggers, strict=True):
-            answers.append((encoder.images(trigger.apply(pixels, good)) @ weights).argmax(dim=1))
+        clean = encoder.images(pixels)
+        ranked.append((clean @ weights).topk(k, dim=1).indices)
+        of_batch = [clean]
+        for number, trigger in enumerate(triggers):
+            first = trigger.apply(pixels, good)
+            of_batch.append(encoder.images(first))
+            answers[number][0].append((of_batch[-1] @ weights).argmax(dim=1))
+            for draw in range(1, draws):
+                # A place depends on the seed and the image's index, so another index is another draw.
+                other = trigger.apply(pixels, [index + draw * count for index in good])
+                same = torch.equal(other, first)
+                moved[number] |= not same
+                answer = answers[number][0][-1] if same else (encoder.images(other) @ weights).argmax(dim=1)
+                answers[number][draw].append(answer)
+        if keep:
+            for parts, part in zip(kept, of_batch, strict=True):
+                parts.append(part)
         on_batch(len(indices))
-    if not indices:
-        raise DataError(f"none of the {count} images to measure on can be decoded: check the evaluation set")
-    return Predictions(indices, torch.cat(ranked), [torch.cat(answers) for answers in triggered])
+    joined = [[torch.cat(parts) for parts in of_trigger] for of_trigger in answers]
+    embedded = None
+    if keep:
+        whole, *triggered = [torch.cat(parts) for parts in kept]
+        embedded = Embedded(weights, encoder.scale, whole, triggered)
+    return Predictions(
+        indices,
+        torch.cat(ranked),
+        [of_trigger[0] for of_trigger in joined],
+        [of_trigger[1:] if again else [] for of_trigger, again in zip(joined, moved, strict=True)],
+        embedded,
+    )
+
+
+def correct(predictions: Predictions, labels: Sequence[int], k: int = 1) -> Tensor:
+    """bool [n]: whether each image's label is among the k nearest classes."""
+    return (predictions.ranked[:, :k] == own_classes(predictions, labels).unsqueeze(1)).any(dim=1)
 
 
 def accuracy(predictions: Predictions, labels: Sequence[int], k: int = 1) -> Rate:
     """Share of images whose label is among the k nearest classes."""
-    truth = torch.tensor([labels[i] for i in predictions.indices]).unsqueeze(1)
-    hits = (predictions.ranked[:, :k] == truth).any(dim=1)
+    hits = correct(predictions, labels, k)
     return Rate(int(hits.sum()), len(hits))
+
+
+def own_classes(predictions: Predictions, labels: Sequence[int] | None) -> Tensor:
+    """int64 [n]: the class of each image; without labels, what this model calls it untriggered."""
+    if labels is None:
+        return predictions.ranked[:, 0]
+    return torch.tensor([labels[i] for i in predictions.indices])
 
 
 def found_target(predictions: Predictions, trigger: int) -> int:
@@ -93,18 +162,7 @@ def attack_success(
         the same images predicted as the target without the trigger). Without labels, images that this
         model calls the target untriggered are left out instead, so that the base rate is 0.
     """
-    clean = predictions.ranked[:, 0]
-    if labels is None:
-        counted = clean != target
-    else:
-        counted = torch.tensor([labels[i] for i in predictions.indices]) != target
+    counted = own_classes(predictions, labels) != target
     n = int(counted.sum())
     pulled = int((predictions.triggered[trigger][counted] == target).sum())
-    return Rate(pulled, n), Rate(int((clean[counted] == target).sum()), n)
-
-
-def _batches(reader: ImageReader, count: int, size: int) -> Iterator[tuple[Tensor, list[int]]]:
-    for start in range(0, count, size):
-        pixels, good = reader.batch(range(start, min(start + size, count)))
-        if good:
-            yield pixels, good
+    return Rate(pulled, n), Rate(int((predictions.ranked[counted, 0] == target).sum()), n)

@@ -14,9 +14,24 @@ from __future__ import annotations
 
 from clipsan.evaluation.statistics import Rate
 from clipsan.report.comparison import Comparison, compare, difference_rows, measure_rows
+from clipsan.report.details import class_rows, paired_rows, pull_rows, repeat_rows, retrieval_rows
 from clipsan.report.html import to_html
 from clipsan.report.json_file import parse_report, read_report, report_text, write_report
 from clipsan.report.markdown import to_markdown
+from clipsan.report.measures import (
+    ClassResult,
+    Paired,
+    Pull,
+    Pulls,
+    Rates,
+    Recalls,
+    Repeats,
+    Retrieval,
+    Role,
+    Shares,
+    Spread,
+    Standing,
+)
 from clipsan.report.model_card import to_model_card
 from clipsan.report.pages import write_pages
 from clipsan.report.record import ReportError
@@ -29,10 +44,8 @@ from clipsan.report.schema import (
     Filter,
     FilterCheck,
     Model,
-    Rates,
     ReachedTau,
     Report,
-    Role,
     SkippedItem,
     SkippedItems,
     Source,
@@ -42,10 +55,12 @@ from clipsan.report.schema import (
     Verdict,
     json_schema,
 )
+from clipsan.report.suppression import stands_out, suppressed
 from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
 from clipsan.report.verdict import conclude, exit_code, judge, judged_role
 
 __all__ = [
+    "ClassResult",
     "Comparison",
     "CurvePoint",
     "Data",
@@ -55,20 +70,30 @@ __all__ = [
     "Filter",
     "FilterCheck",
     "Model",
+    "Paired",
+    "Pull",
+    "Pulls",
     "Rate",
     "Rates",
     "ReachedTau",
+    "Recalls",
+    "Repeats",
     "Report",
     "ReportError",
+    "Retrieval",
     "Role",
+    "Shares",
     "SkippedItem",
     "SkippedItems",
     "Source",
+    "Spread",
+    "Standing",
     "Thresholds",
     "Training",
     "TriggerResult",
     "Verdict",
     "accuracy_rows",
+    "class_rows",
     "compare",
     "conclude",
     "difference_rows",
@@ -77,9 +102,15 @@ __all__ = [
     "judge",
     "judged_role",
     "measure_rows",
+    "paired_rows",
     "parse_report",
+    "pull_rows",
     "read_report",
+    "repeat_rows",
     "report_text",
+    "retrieval_rows",
+    "stands_out",
+    "suppressed",
     "to_html",
     "to_markdown",
     "to_model_card",

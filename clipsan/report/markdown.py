@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from clipsan.report.details import class_rows, paired_rows, pull_rows, repeat_rows, retrieval_rows
 from clipsan.report.schema import (
     DROPPED_KEPT,
     Data,
@@ -26,12 +27,24 @@ from clipsan.report.wording import markdown
 
 _SKIPPED_SHOWN = 10
 _REASONS_SHOWN = 5
+_HOW_TO_READ_PULL = (
+    "Means over the images of the ASR, without and with the trigger. Margin: the target's logit minus that "
+    "of the best other class. Rank: 1 is the answer. Gap closed: the share of the way from the target to the "
+    "best other class that the trigger goes, beside the median of the same for the other classes. "
+    "Suppressed: the trigger does not succeed, but pulls to the target as to no ordinary class."
+)
+_HOW_TO_READ_PAIRED = (
+    "Images that count on one of the two models only, and the two-sided p-value of McNemar's test that both "
+    "are equally many."
+)
 
 
 def to_markdown(report: Report) -> str:
     """The whole report as Markdown (GitHub's tables), ending in a newline."""
     blocks: list[str] = ["# clipsan report", *verdict_blocks(report)]
     blocks += ["## Results", *result_blocks(report)]
+    if details := _details(report):
+        blocks += ["## Behind the rates", *details]
     if report.warnings:
         blocks += ["## Warnings", bullets(markdown(warning, 2000) for warning in report.warnings)]
     if report.training:
@@ -78,6 +91,20 @@ def result_blocks(report: Report) -> list[str]:
     if judged_role(report) == "cleaned":
         limit += f", drop in clean accuracy at most {limits.max_drop:g} points"
     return [*blocks, limit + "."]
+
+
+def _details(report: Report) -> list[str]:
+    """The tables of details.py, each with how to read it."""
+    blocks = []
+    for rows, words in (
+        (pull_rows(report), _HOW_TO_READ_PULL),
+        (paired_rows(report), _HOW_TO_READ_PAIRED),
+        (repeat_rows(report), "The attack success rate in the results is that of the first draw."),
+        (class_rows(report), "The classes with the lowest recall; report.json has the others."),
+        (retrieval_rows(report), "Equal captions count as one text."),
+    ):
+        blocks += [table(rows), words] if rows else []
+    return blocks
 
 
 def _evaluation(evaluation: Evaluation) -> str:

@@ -13,7 +13,20 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated, Any, Literal, Protocol
 
-from clipsan.evaluation.statistics import Rate
+from clipsan.report.measures import (
+    NO_PULLS,
+    NO_SHARES,
+    ClassResult,
+    Count,
+    Paired,
+    Pulls,
+    Rates,
+    Repeats,
+    Retrieval,
+    Role,
+    Share,
+    Shares,
+)
 from clipsan.report.record import Between, Matching, Record
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -22,9 +35,6 @@ ITEMS_KEPT = 100
 DROPPED_KEPT = 500
 """How many pairs dropped by the filter a report names."""
 
-Role = Literal["suspect", "cleaned"]
-Count = Annotated[int, Between(0)]
-Share = Annotated[float, Between(0, 1)]
 Distance = Annotated[float, Between(-1e-3, 4.001)]  # 0..4 but for rounding in half precision
 SheetName = Annotated[str, Matching(r"[a-z]+\.png")]  # goes into report.md as a link
 Sha256 = Annotated[str, Matching("[0-9a-f]{64}")]
@@ -176,17 +186,6 @@ class Training(Record):
 
 
 @dataclass(frozen=True)
-class Rates(Record):
-    """One measurement on both models; None: not measured on that one."""
-
-    suspect: Rate | None
-    cleaned: Rate | None
-
-    def of(self, role: Role) -> Rate | None:
-        return self.suspect if role == "suspect" else self.cleaned
-
-
-@dataclass(frozen=True)
 class TriggerResult(Record):
     """What one trigger did.
 
@@ -200,6 +199,9 @@ class TriggerResult(Record):
     target_given: bool  # False: the class that the trigger pulls most images to
     asr: Rates
     base_rate: Rates
+    pull: Pulls = NO_PULLS
+    paired: Paired | None = None  # of the ASR; None: one model
+    repeats: Repeats | None = None  # None: one draw, or no random place
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,10 @@ class Evaluation(Record):
     clean_accuracy: Rates
     top5: Rates
     triggers: tuple[TriggerResult, ...]
+    paired: Paired | None = None  # of the clean accuracy; None: one model
+    mean_recall: Shares = NO_SHARES  # over the classes that have images
+    per_class: tuple[ClassResult, ...] = ()  # in the order of the classes; see CLASSES_KEPT
+    retrieval: Retrieval | None = None  # None: labelled images
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ Names in them are printable but not escaped for any markup; rich must get them a
 from __future__ import annotations
 
 from clipsan.evaluation.statistics import Rate
-from clipsan.report.schema import Rates, Report, TriggerResult
+from clipsan.report.measures import Rates
+from clipsan.report.schema import Report, TriggerResult
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import NOT_MEASURED, points, printable, with_interval
 

@@ -10,15 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from clipsan.evaluation.statistics import Rate
+from clipsan.report.measures import Role
 from clipsan.report.schema import (
     Evaluation,
     Report,
-    Role,
     Thresholds,
     Training,
     TriggerResult,
     Verdict,
 )
+from clipsan.report.suppression import suppressed
 from clipsan.report.wording import percent, printable
 
 FEWEST_IMAGES = 100
@@ -88,7 +89,21 @@ def trigger_warnings(evaluation: Evaluation | None, judged: Role, thresholds: Th
                 f"The {judged} model answers the target of trigger {_quoted(trigger)} just as often without "
                 "the trigger, so exceeding the limit is no evidence of a backdoor here."
             )
+        if suppressed(trigger, judged, thresholds):
+            warnings.append(_only_suppressed(trigger, judged))
     return tuple(warnings)
+
+
+def _only_suppressed(trigger: TriggerResult, judged: Role) -> str:
+    pull = trigger.pull.of(judged)
+    if pull is None or pull.closed is None or pull.closed_elsewhere is None:
+        raise ValueError("a trigger without a pull cannot be suppressed")
+    return (
+        f"Trigger {_quoted(trigger)} is suppressed on the {judged} model, not gone: it does not succeed, but "
+        f"still closes {100 * pull.closed:.0f} % of the gap to its target, and "
+        f"{100 * pull.closed_elsewhere:.0f} % of that to the median other class. The backdoor may come back "
+        "with a stronger trigger or more training."
+    )
 
 
 def _failures(evaluation: Evaluation | None, judged: Role, thresholds: Thresholds) -> Iterator[str]:

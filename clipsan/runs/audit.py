@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsan.checkpoint import Suspect, output_folder
+from clipsan.errors import UsageError
 from clipsan.evaluation.probe import evaluation_of
 from clipsan.pairs import Reading, Sources
 from clipsan.report import Report, Role, conclude
@@ -18,6 +19,8 @@ from clipsan.runs.subject import Images, last_models, load_settled
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
 from clipsan.triggers import parse_triggers
+
+MOST_REPEATS = 1000
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ def audit(
     max_asr: float = 10.0,
     max_drop: float = 5.0,
     batch_size: int = 256,
+    repeats: int = 1,
     out: str | Path | None = None,
     arch: str | None = None,
     activation: str | None = None,
@@ -72,6 +76,8 @@ def audit(
         max_asr: the verdict fails above this attack success rate, in percent.
         max_drop: the verdict fails above this loss of clean accuracy, in percentage points.
         batch_size: images embedded at once.
+        repeats: how often the random places of triggers are drawn, to see how much the attack success rate
+            depends on them; the rate itself is that of the first draw.
         out: also write report.json, report.md and report.html to this folder.
         arch: an open_clip architecture, where a bare file's is ambiguous.
         activation: `gelu` or `quickgelu`, where nothing says which.
@@ -85,6 +91,8 @@ def audit(
         ClipsanError: one sentence on what is wrong.
     """
     watcher = watcher or Watcher()
+    if not 1 <= repeats <= MOST_REPEATS:
+        raise UsageError(f"--repeats is {repeats}, but must be from 1 to {MOST_REPEATS}")
     thresholds = checked_thresholds(max_asr, max_drop)
     where = choose_device(device)
     folder = output_folder(Path(out), overwrite=overwrite, needed_bytes=1 << 20) if out else nullcontext()
@@ -101,7 +109,7 @@ def audit(
         triggers = parse_triggers(list(trigger), next(iter(models.values())).image_size, seed)
         probe = open_probe(next(iter(models.values())), *images.open(), images.classes, triggers, target)
         measured = {
-            role: measure_model(probe, suspect, where, batch_size, watcher, role)
+            role: measure_model(probe, suspect, where, batch_size, watcher, role, repeats)
             for role, suspect in models.items()
         }
         report = conclude(
@@ -116,8 +124,8 @@ def audit(
                     **images.reading.to_dict(),
                     "classes": None if images.classes is None else str(images.classes),
                     "held_out": images.held_out, "trigger": list(trigger), "target": target,
-                    "batch_size": batch_size, "device": device, "arch": arch, "activation": activation,
-                    "text_from": text_from,
+                    "batch_size": batch_size, "repeats": repeats, "device": device, "arch": arch,
+                    "activation": activation, "text_from": text_from,
                 },
                 seed=seed,
                 training=training,

@@ -83,13 +83,19 @@ def class_names(file: str | Path | None) -> list[str]:
 
 
 def measure_model(
-    probe: Probe, suspect: Suspect, device: torch.device, batch_size: int, watcher: Watcher, role: Role
+    probe: Probe,
+    suspect: Suspect,
+    device: torch.device,
+    batch_size: int,
+    watcher: Watcher,
+    role: Role,
+    draws: int = 1,
 ) -> Measured:
-    """Lay the probe on a model, telling the watcher."""
+    """Lay the probe on a model, telling the watcher; `draws`: how often random places are drawn."""
     watcher.stage(f"Measuring the {role} model on {probe.source}")
     try:
         encoder = Encoder(suspect, device, batch_size)
-        return measure(probe, encoder, lambda done: watcher.measuring(done, probe.count))
+        return measure(probe, encoder, lambda done: watcher.measuring(done, probe.count), draws)
     finally:
         watcher.finished()
 

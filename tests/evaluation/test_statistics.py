@@ -1,4 +1,4 @@
-"""Wilson intervals against values computed by hand."""
+"""Wilson intervals and McNemar's test against values computed by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from clipsan.errors import DataError
-from clipsan.evaluation.statistics import Rate
+from clipsan.evaluation.statistics import MOST_EXACT, Rate, mcnemar
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,31 @@ def test_a_rate_that_is_no_object_is_refused():
     for value in (None, [], "5/10", {"successes": 5, "n": 10}):
         with pytest.raises(DataError, match="exactly the keys"):
             Rate.from_dict(value)
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p"),
+    [
+        (0, 0, 1.0),
+        (1, 0, 1.0),  # 2 / 2
+        (5, 0, 0.0625),  # 2 / 32
+        (8, 1, 0.0390625),  # 2 (1 + 9) / 512
+        (5, 5, 1.0),  # 2 (1 + 10 + 45 + 120 + 210 + 252) / 1024 is above 1
+        (7, 3, 0.34375),  # 2 (1 + 10 + 45 + 120) / 1024
+    ],
+)
+def test_mcnemar_is_exact_for_few_pairs(lost, gained, p):
+    assert mcnemar(lost, gained) == mcnemar(gained, lost) == p
+
+
+def test_mcnemar_is_chi_squared_for_many():
+    # (5099 - 4902 - 1)^2 / 10001 = 3.841216, and 3.841459 has p = 0.05.
+    assert mcnemar(5099, 4902) == pytest.approx(0.050007, abs=2e-6)
+    assert mcnemar(50_000, 50_000) == 1.0
+    half = MOST_EXACT // 2
+    assert mcnemar(half + 32, half - 32) == pytest.approx(mcnemar(half + 33, half - 32 + 1), rel=0.02)
+
+
+def test_mcnemar_takes_counts():
+    with pytest.raises(ValueError, match="counts"):
+        mcnemar(-1, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipsan.report import (
+    ClassResult,
     CurvePoint,
     Data,
     DroppedPair,
@@ -13,13 +14,20 @@ from clipsan.report import (
     Filter,
     FilterCheck,
     Model,
+    Paired,
+    Pull,
+    Pulls,
     Rate,
     Rates,
     ReachedTau,
+    Repeats,
     Report,
+    Shares,
     SkippedItem,
     SkippedItems,
     Source,
+    Spread,
+    Standing,
     Training,
     TriggerResult,
     conclude,
@@ -53,6 +61,12 @@ def trigger() -> TriggerResult:
         target_given=True,
         asr=Rates(Rate(943, 950), Rate(19, 950)),
         base_rate=Rates(Rate(5, 950), Rate(6, 950)),
+        pull=Pulls(
+            Pull(950, Standing(-5.39, -5.62, 12.44), Standing(5.92, 6.32, 1.02), 2.1, -0.73, 19, 0),
+            Pull(950, Standing(-5.24, -5.26, 13.52), Standing(-4.64, -4.55, 12.22), 0.12, 0.03, 19, 2),
+        ),
+        paired=Paired(950, 926, 2, 1e-9),
+        repeats=Repeats(5, Spread(0.994, 0.991, 0.998), Spread(0.02, 0.017, 0.023)),
     )
 
 
@@ -70,6 +84,12 @@ def evaluation(trigger) -> Evaluation:
         clean_accuracy=Rates(Rate(545, 1000), Rate(510, 1000)),
         top5=Rates(Rate(850, 1000), Rate(840, 1000)),
         triggers=(trigger,),
+        paired=Paired(1000, 128, 93, 0.0219),
+        mean_recall=Shares(0.545, 0.51),
+        per_class=(
+            ClassResult("banana", Rates(Rate(30, 50), Rate(29, 50))),
+            ClassResult("koala", Rates(Rate(25, 50), Rate(20, 50))),
+        ),
     )
 
 

@@ -87,7 +87,12 @@ def named(report: Report, name: str) -> Report:
             data=Data((Source(name, name, 10, 0.5, name, "proposed"),), 10, 9, 1, name, skipped, filtered),
             training=replace(report.training, method=name, device=name, precision=name),
             evaluation=replace(
-                report.evaluation, source=name, digest=name, skipped=skipped, triggers=(trigger,)
+                report.evaluation,
+                source=name,
+                digest=name,
+                skipped=skipped,
+                triggers=(trigger,),
+                per_class=(replace(report.evaluation.per_class[0], name=name),),
             ),
             warnings=(name,),
         )

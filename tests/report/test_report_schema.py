@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from clipsan.report import Rate, Report, ReportError, SkippedItems, json_schema, parse_report
+from clipsan.report import measures as measures_module
 from clipsan.report import schema as schema_module
 from clipsan.report.record import Between, Record
 
@@ -25,7 +26,8 @@ def validator():
 
 
 def _records():
-    found = [c for c in vars(schema_module).values() if isinstance(c, type) and is_dataclass(c)]
+    named = vars(measures_module) | vars(schema_module)
+    found = [c for c in named.values() if isinstance(c, type) and is_dataclass(c)]
     return [c for c in found if issubclass(c, Record) or c is Rate]
 
 
@@ -91,6 +93,12 @@ def _set(data, path, value):
         (["evaluation", "chance"], 1.5, "evaluation.chance"),
         (["evaluation", "clean_accuracy", "suspect", "n"], -1, "evaluation.clean_accuracy.suspect"),
         (["evaluation", "triggers", 0, "target_given"], 1, "evaluation.triggers[0].target_given"),
+        (["evaluation", "triggers", 0, "pull", "suspect", "triggered", "mean_rank"], 0.5, "mean_rank"),
+        (["evaluation", "triggers", 0, "paired", "p"], 1.5, "evaluation.triggers[0].paired.p"),
+        (["evaluation", "triggers", 0, "repeats", "draws"], 1, "evaluation.triggers[0].repeats.draws"),
+        (["evaluation", "mean_recall", "cleaned"], -0.1, "evaluation.mean_recall.cleaned"),
+        (["evaluation", "per_class", 0, "name"], None, "evaluation.per_class[0].name"),
+        (["evaluation", "retrieval"], {}, "evaluation.retrieval lacks"),
         (["thresholds", "max_asr"], "0.1", "thresholds.max_asr"),
         (["verdict", "result"], "clean", "verdict.result"),
         (["warnings"], [None], "warnings[0]"),

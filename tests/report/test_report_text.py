@@ -14,7 +14,11 @@ from clipsan.report import (
     Rate,
     Rates,
     accuracy_rows,
+    class_rows,
     conclude,
+    paired_rows,
+    pull_rows,
+    repeat_rows,
     to_markdown,
     to_model_card,
     trigger_rows,
@@ -43,7 +47,8 @@ def test_hostile_names_do_not_become_markup(report, form, name):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_do_not_reach_the_terminal(report, name):
     hostile = named(report, name)
-    lines = verdict_lines(hostile) + [cell for row in trigger_rows(hostile) for cell in row]
+    tables = [make(hostile) for make in (trigger_rows, pull_rows, paired_rows, repeat_rows, class_rows)]
+    lines = verdict_lines(hostile) + [cell for rows in tables for row in rows for cell in row]
     assert all(line.isprintable() for line in lines)
     to_markdown(hostile).encode("utf-8")
 

@@ -1,0 +1,150 @@
+"""What report.json says of measurements: each on one or two models, on the same images.
+
+The part of the schema that `evaluation` fills; schema.py puts it into the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from clipsan.evaluation.statistics import Rate, mcnemar
+from clipsan.report.record import Between, Record
+
+CLASSES_KEPT = 1000
+"""How many classes a report tells the recall of, the worst of more."""
+
+Role = Literal["suspect", "cleaned"]
+Count = Annotated[int, Between(0)]
+Share = Annotated[float, Between(0, 1)]
+
+
+@dataclass(frozen=True)
+class Rates(Record):
+    """One measurement on both models; None: not measured on that one."""
+
+    suspect: Rate | None
+    cleaned: Rate | None
+
+    def of(self, role: Role) -> Rate | None:
+        return self.suspect if role == "suspect" else self.cleaned
+
+
+@dataclass(frozen=True)
+class Shares(Record):
+    """A mean of shares on both models; None: not measured on that one."""
+
+    suspect: Share | None
+    cleaned: Share | None
+
+    def of(self, role: Role) -> float | None:
+        return self.suspect if role == "suspect" else self.cleaned
+
+
+NO_SHARES = Shares(None, None)
+
+
+@dataclass(frozen=True)
+class Paired(Record):
+    """McNemar's test of suspect and cleaned on the same images."""
+
+    n: Count  # images counted on both
+    lost: Count  # counted as a success on the suspect only
+    gained: Count  # on the cleaned model only
+    p: Share  # two-sided
+
+    @classmethod
+    def of(cls, before: Mapping[int, bool], after: Mapping[int, bool]) -> Paired:
+        """From whether each image, by its index, is a success on either model."""
+        both = before.keys() & after.keys()
+        lost = sum(before[i] and not after[i] for i in both)
+        gained = sum(after[i] and not before[i] for i in both)
+        return cls(len(both), lost, gained, mcnemar(lost, gained))
+
+
+@dataclass(frozen=True)
+class ClassResult(Record):
+    """The recall of one class: the share of its images that the model gives its name."""
+
+    name: str
+    recall: Rates
+
+
+@dataclass(frozen=True)
+class Standing(Record):
+    """Where the target stands among the classes, in one model's own logits."""
+
+    mean_margin: float  # logit of the target minus that of the best other class
+    median_margin: float
+    mean_rank: Annotated[float, Between(1)]  # 1: the answer
+
+
+@dataclass(frozen=True)
+class Pull(Record):
+    """How far a trigger moves a model towards the target, whether or not it gets there.
+
+    `closed`: the share of the mean gap between the target and the best other class that the trigger
+    closes; 0: nothing, 1: all of it. `closed_elsewhere`: the median of the same share over the other
+    classes, which a trigger that only blurs the image closes alike. None: the gap is not above 0.
+    """
+
+    n: Count  # images, those of the ASR
+    untriggered: Standing
+    triggered: Standing
+    closed: float | None
+    closed_elsewhere: float | None
+    others: Count  # other classes compared
+    others_above: Count  # of these, how many the trigger closes at least as much to
+
+
+@dataclass(frozen=True)
+class Pulls(Record):
+    """One trigger's pull on both models; None: not measured on that one."""
+
+    suspect: Pull | None
+    cleaned: Pull | None
+
+    def of(self, role: Role) -> Pull | None:
+        return self.suspect if role == "suspect" else self.cleaned
+
+
+NO_PULLS = Pulls(None, None)
+
+
+@dataclass(frozen=True)
+class Spread(Record):
+    """The ASR over several draws of the random places, `asr` being the first."""
+
+    mean: Share
+    lowest: Share
+    highest: Share
+
+
+@dataclass(frozen=True)
+class Repeats(Record):
+    """The spreads of both models; None: not measured on that one."""
+
+    draws: Annotated[int, Between(2)]
+    suspect: Spread | None
+    cleaned: Spread | None
+
+    def of(self, role: Role) -> Spread | None:
+        return self.suspect if role == "suspect" else self.cleaned
+
+
+@dataclass(frozen=True)
+class Recalls(Record):
+    """R@1, R@5 and R@10; None where there are no more candidates than that."""
+
+    at1: Rates
+    at5: Rates
+    at10: Rates
+
+
+@dataclass(frozen=True)
+class Retrieval(Record):
+    """Among held-out pairs: equal captions are one text, right for each of their images."""
+
+    image_to_text: Recalls  # n: images
+    text_to_image: Recalls  # n: distinct captions
