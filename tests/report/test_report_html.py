@@ -145,8 +145,9 @@ def test_every_number_is_in_the_json(report):
         elif isinstance(value, str):
             texts.append(value)
         elif value is not None and not isinstance(value, bool):
-            forms = ("{}", "{:g}", "{:.3g}", "{:.3f}", "{:.0f}")
-            shares = ("{:.1f}", "{:g}", "{:.2g}")
+            value = abs(value)
+            forms = ("{}", "{:g}", "{:.3g}", "{:.4g}", "{:.1f}", "{:.2f}", "{:.3f}", "{:.4f}", "{:.0f}")
+            shares = ("{:.1f}", "{:g}", "{:.2g}", "{:.0f}")
             numbers.update(form.format(value) for form in forms)
             numbers.update(form.format(100 * value) for form in shares)
 
@@ -161,7 +162,7 @@ def test_every_number_is_in_the_json(report):
 
 
 def test_further_measures_are_shown_under_their_names(report, trigger):
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, kw_only=True)
     class Richer(TriggerResult):
         top3: Rates
         margin: float | None
