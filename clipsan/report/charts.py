@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clipsan.evaluation.statistics import Rate
-from clipsan.report.schema import CurvePoint, Report, Role, Training
+from clipsan.report.measures import Role
+from clipsan.report.schema import CurvePoint, Report, Training
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import printable, with_interval
 

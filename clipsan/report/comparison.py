@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clipsan.evaluation.statistics import Rate
-from clipsan.report.schema import Rates, Report, Role
+from clipsan.report.measures import Rates, Role
+from clipsan.report.schema import Report
 from clipsan.report.wording import NOT_MEASURED, points, printable, with_interval
 
 

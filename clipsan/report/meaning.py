@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clipsan.evaluation.statistics import Rate
-from clipsan.report.schema import Evaluation, Rates, Report, Role, TriggerResult
+from clipsan.report.measures import Rates, Role
+from clipsan.report.schema import Evaluation, Report, TriggerResult
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import NOT_MEASURED, percent, printable, with_interval
 
