@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -97,7 +97,8 @@ def compare(a: Report, b: Report) -> Comparison:
         for mine, theirs in [(_of(rates_a, name, role), _of(rates_b, name, role))]
         if mine is not None or theirs is not None
     ]
-    facts_a, facts_b = dict(_facts(a)), dict(_facts(b))
+    shared = set(_trigger_names(a)) & set(_trigger_names(b))
+    facts_a, facts_b = dict(_facts(a, shared)), dict(_facts(b, shared))
     settings = [
         Difference(name, facts_a.get(name), facts_b.get(name))
         for name in dict.fromkeys((*facts_a, *facts_b))
@@ -154,8 +155,11 @@ def _of(rates: Mapping[str, Rates], name: str, role: Role) -> Rate | None:
     return rates[name].of(role) if name in rates else None
 
 
-def _facts(report: Report) -> Iterator[tuple[str, Any]]:
-    """Everything that was given to a run, and what tells whether it read the same files."""
+def _facts(report: Report, triggers: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Everything that was given to a run, and what tells whether it read the same files.
+
+    Of triggers, only the settings of those named: a trigger of one report alone is a measure the other lacks.
+    """
     yield "command", report.command
     yield "seed", report.seed
     yield from report.settings.items()
@@ -170,8 +174,9 @@ def _facts(report: Report) -> Iterator[tuple[str, Any]]:
     if report.evaluation is not None:
         yield "evaluation digest", report.evaluation.digest
         for key, trigger in zip(_trigger_names(report), report.evaluation.triggers, strict=True):
-            yield f"{key}: target", trigger.target
-            yield from ((f"{key}: {name}", value) for name, value in trigger.settings.items())
+            if key in triggers:
+                yield f"{key}: target", trigger.target
+                yield from ((f"{key}: {name}", value) for name, value in trigger.settings.items())
     if report.training is not None:
         yield "device", report.training.device
         yield "precision", report.training.precision

@@ -53,8 +53,15 @@ def test_settings_that_differ(report, other):
         ["What differs", "A", "B"],
         ["tau", "2.15", "1.5"],
         ["steps", "none", "9"],
-        ["trigger noise: target", "none", '"banana"'],
-        ["trigger noise: sigma", "none", "0.1"],
+    ]
+
+
+def test_triggers_that_differ(report, trigger):
+    moved = replace(trigger, settings={"size": 24, "position": "random"}, target="koala")
+    other = replace(report, evaluation=replace(report.evaluation, triggers=(moved,)))
+    assert difference_rows(compare(report, other))[1:] == [
+        ["trigger stripes: target", '"banana"', '"koala"'],
+        ["trigger stripes: size", "16", "24"],
     ]
 
 
