@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from clipsan.report import page_rows as rows
 from clipsan.report.charts import attack_chart, training_charts
-from clipsan.report.markdown import not_tested
+from clipsan.report.markdown import details, not_tested
 from clipsan.report.meaning import headlines, plain_words
 from clipsan.report.reproduce import LONGEST_LINE, command_line
 from clipsan.report.schema import Report
@@ -47,6 +47,8 @@ def to_html(report: Report) -> str:
         "attack_chart": attack_chart(report),
         "attack_rows": trigger_rows(report),
         "accuracy_rows": accuracy_rows(report),
+        "details": details(report),
+        "class_rows": rows.class_rows(report),
         "more_rows": rows.further_measures(report),
         "untested": [line.replace("`", "") for line in not_tested(report)],
         "training": list(rows.training_lines(report.training)) if report.training else [],

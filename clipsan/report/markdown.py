@@ -43,8 +43,9 @@ def to_markdown(report: Report) -> str:
     """The whole report as Markdown (GitHub's tables), ending in a newline."""
     blocks: list[str] = ["# clipsan report", *verdict_blocks(report)]
     blocks += ["## Results", *result_blocks(report)]
-    if details := _details(report):
-        blocks += ["## Behind the rates", *details]
+    if found := details(report):
+        blocks.append("## Behind the rates")
+        blocks += [block for _, rows, words in found for block in (table(rows), words)]
     if report.warnings:
         blocks += ["## Warnings", bullets(markdown(warning, 2000) for warning in report.warnings)]
     if report.training:
@@ -95,18 +96,24 @@ def result_blocks(report: Report) -> list[str]:
     return [*blocks, limit + "."]
 
 
-def _details(report: Report) -> list[str]:
-    """The tables of details.py, each with how to read it."""
-    blocks = []
-    for rows, words in (
-        (pull_rows(report), _HOW_TO_READ_PULL),
-        (paired_rows(report), _HOW_TO_READ_PAIRED),
-        (repeat_rows(report), "The attack success rate in the results is that of the first draw."),
-        (class_rows(report), "The classes with the lowest recall; report.json has the others."),
-        (retrieval_rows(report), "Equal captions count as one text."),
-    ):
-        blocks += [table(rows), words] if rows else []
-    return blocks
+def details(report: Report) -> list[tuple[str, list[list[str]], str]]:
+    """The tables of details.py that are not empty, each with its name and how to read it."""
+    tables = (
+        ("The target's margin and rank", pull_rows(report), _HOW_TO_READ_PULL),
+        ("Paired tests", paired_rows(report), _HOW_TO_READ_PAIRED),
+        (
+            "Repeated draws of random places",
+            repeat_rows(report),
+            "The attack success rate in the results is that of the first draw.",
+        ),
+        (
+            "Classes with the lowest recall",
+            class_rows(report),
+            "The classes with the lowest recall; report.json has the others.",
+        ),
+        ("Retrieval in both directions", retrieval_rows(report), "Equal captions count as one text."),
+    )
+    return [(name, rows, words) for name, rows, words in tables if rows]
 
 
 def _evaluation(evaluation: Evaluation) -> str:

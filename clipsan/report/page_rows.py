@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from clipsan.evaluation.statistics import Rate
+from clipsan.report.measures import CLASSES_KEPT
 from clipsan.report.record import Record
 from clipsan.report.schema import DROPPED_KEPT, ITEMS_KEPT, DropReason, Filter, Model, Report, Training
 from clipsan.report.verdict import judged_role
@@ -32,9 +33,15 @@ _EVALUATION = frozenset(
         "skipped",
         "clean_accuracy",
         "top5",
+        "paired",
+        "mean_recall",
+        "per_class",
+        "retrieval",
     }
 )
-_TRIGGER = frozenset({"name", "settings", "target", "target_given", "asr", "base_rate"})
+_TRIGGER = frozenset(
+    {"name", "settings", "target", "target_given", "asr", "base_rate", "pull", "paired", "repeats"}
+)
 
 
 def measured_on(report: Report) -> str:
@@ -192,6 +199,16 @@ def setting_rows(report: Report) -> list[list[str]]:
     rows = [["Setting", "Value"], *([name, _json(value)] for name, value in report.settings.items())]
     for trigger in report.evaluation.triggers if report.evaluation else ():
         rows.append([f"trigger {trigger.name}", _json(trigger.settings)])
+    return rows
+
+
+def class_rows(report: Report) -> list[list[str]]:
+    """The recall of every class that the report names."""
+    rows = [["Class", "n", *report.roles]]
+    for each in report.evaluation.per_class[:CLASSES_KEPT] if report.evaluation else ():
+        recalls = [each.recall.of(role) for role in report.roles]
+        counted = next((str(recall.n) for recall in recalls if recall), "")
+        rows.append([each.name, counted, *(with_interval(recall) for recall in recalls)])
     return rows
 
 
