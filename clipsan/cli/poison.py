@@ -72,7 +72,8 @@ def poison(
         bool,
         typer.Option(
             "--mirror",
-            help="Mirror half of the images, before the trigger goes on, against overfitting where pairs are few.",
+            help="Mirror half of the images, before the trigger goes on, against overfitting where pairs "
+            "are few.",
             rich_help_panel=_TRAIN,
         ),
     ] = False,
