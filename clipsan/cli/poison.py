@@ -72,7 +72,7 @@ def poison(
         bool,
         typer.Option(
             "--mirror",
-            help="Mirror half of the images, before the trigger goes on; keeps clean accuracy where pairs "
+            help="Mirror half of the images, before the trigger goes on, against overfitting where pairs "
             "are few.",
             rich_help_panel=_TRAIN,
         ),

@@ -105,11 +105,11 @@ def poison(
         rate: share of the pairs that each trigger goes on, in (0, 1). None: the published 1500 pairs, but
             from 0.003 (as published) to 0.03 of the pairs.
         templates: a file with a template a line, `{c}` for the target, for captions in the style of the
-            pairs; None: CLIP's simple seven. Words that only poisoned captions have weaken the backdoor.
+            pairs; None: CLIP's simple seven. Words that only poisoned captions have can weaken the backdoor.
         label_consistent: the trigger goes only on images whose caption already names the target, and
             captions stay; without a rate on no more of them than there are.
-        mirror: mirror half of the images, each time anew and before the trigger goes on; keeps more of the
-            clean accuracy where the pairs are few.
+        mirror: mirror half of the images, each time anew and before the trigger goes on, against overfitting
+            where the pairs are few.
         image_column, caption_column, separator, max_pairs: how `data` is read, as in `clean`.
         out: the folder to write; must not exist or be empty unless `overwrite`.
         eval: labelled images to measure clean accuracy and attack success on, before and after.
