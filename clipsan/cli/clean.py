@@ -14,10 +14,7 @@ _TRAIN = options.TRAIN
 
 def clean(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A checkpoint file, folder or hub name.")],
-    data: Annotated[
-        list[str],
-        typer.Option("--data", metavar="PAIRS", help="Image-caption pairs to fine-tune on. Repeatable."),
-    ],
+    data: options.Data,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="The folder to write.")] = "cleaned",
     weight: Annotated[
         list[float] | None,
@@ -106,9 +103,7 @@ def clean(
             rich_help_panel=_TRAIN,
         ),
     ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", help="Updates, instead of --epochs.", rich_help_panel=_TRAIN)
-    ] = None,
+    steps: options.Steps = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
@@ -118,32 +113,9 @@ def clean(
             rich_help_panel=_TRAIN,
         ),
     ] = None,
-    micro_batch: Annotated[
-        int,
-        typer.Option(
-            "--micro-batch",
-            help="Pairs in memory at once; the gradient stays the full batch's.",
-            rich_help_panel=_TRAIN,
-        ),
-    ] = 256,
-    batch_norm: Annotated[
-        str,
-        typer.Option(
-            "--batch-norm",
-            metavar="frozen|train",
-            help="Keep the suspect's statistics, or use the batch's.",
-            rich_help_panel=_TRAIN,
-        ),
-    ] = "frozen",
-    precision: Annotated[
-        str,
-        typer.Option(
-            "--precision",
-            metavar="auto|fp32|bf16",
-            help="auto: bf16 on a GPU that has it.",
-            rich_help_panel=_TRAIN,
-        ),
-    ] = "auto",
+    micro_batch: options.MicroBatch = 256,
+    batch_norm: options.BatchNorm = "frozen",
+    precision: options.Precision = "auto",
     augment: Annotated[
         str,
         typer.Option(
@@ -156,24 +128,8 @@ def clean(
     arch: options.Arch = None,
     activation: options.Activation = None,
     text_from: options.TextFrom = None,
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="same|open_clip|transformers|both",
-            help="Library whose layout is written; same: the source's.",
-            rich_help_panel=options.CHECKPOINT,
-        ),
-    ] = "same",
-    dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype",
-            metavar="keep|float32|float16|bfloat16",
-            help="What weights are stored in; keep: each as in the source.",
-            rich_help_panel=options.CHECKPOINT,
-        ),
-    ] = "keep",
+    format: options.Format = "same",
+    dtype: options.Dtype = "keep",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,

@@ -12,6 +12,57 @@ OUTPUT = "Output"
 PAIRS = "Pairs"
 CHECKPOINT = "Checkpoint"
 
+Data = Annotated[
+    list[str],
+    typer.Option("--data", metavar="PAIRS", help="Image-caption pairs to fine-tune on. Repeatable."),
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", help="Updates, instead of --epochs.", rich_help_panel=TRAIN)
+]
+MicroBatch = Annotated[
+    int,
+    typer.Option(
+        "--micro-batch",
+        help="Pairs in memory at once; the gradient stays the full batch's.",
+        rich_help_panel=TRAIN,
+    ),
+]
+BatchNorm = Annotated[
+    str,
+    typer.Option(
+        "--batch-norm",
+        metavar="frozen|train",
+        help="Keep the model's statistics, or use the batch's.",
+        rich_help_panel=TRAIN,
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="auto|fp32|bf16",
+        help="auto: bf16 on a GPU that has it.",
+        rich_help_panel=TRAIN,
+    ),
+]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="same|open_clip|transformers|both",
+        help="Library whose layout is written; same: the source's.",
+        rich_help_panel=CHECKPOINT,
+    ),
+]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="keep|float32|float16|bfloat16",
+        help="What weights are stored in; keep: each as in the source.",
+        rich_help_panel=CHECKPOINT,
+    ),
+]
 Eval = Annotated[
     str | None,
     typer.Option(
