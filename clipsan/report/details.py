@@ -5,7 +5,9 @@ Rows of plain strings like those of tables.py, the first row being the header.
 
 from __future__ import annotations
 
-from clipsan.report.measures import Paired, Rates, Recalls, Role
+from collections.abc import Sequence
+
+from clipsan.report.measures import ClassResult, Paired, Rates, Recalls, Role
 from clipsan.report.schema import Report, TriggerResult
 from clipsan.report.suppression import suppressed
 from clipsan.report.verdict import judged_role
@@ -73,10 +75,15 @@ def class_rows(report: Report) -> list[list[str]]:
     means = [evaluation.mean_recall.of(role) for role in report.roles]
     rows.append(["Mean over classes", "", *(NOT_MEASURED if m is None else percent(m) for m in means)])
     for each in worst:
-        recalls = [each.recall.of(role) for role in report.roles]
-        counted = next((str(recall.n) for recall in recalls if recall), "")
-        rows.append([printable(each.name, 80), counted, *(with_interval(recall) for recall in recalls)])
+        rows.append([printable(each.name, 80), *recall_cells(each, report.roles)])
     return rows
+
+
+def recall_cells(result: ClassResult, roles: Sequence[Role]) -> list[str]:
+    """The images of one class, and its recall on each model."""
+    recalls = [result.recall.of(role) for role in roles]
+    counted = next((str(recall.n) for recall in recalls if recall), "")
+    return [counted, *(with_interval(recall) for recall in recalls)]
 
 
 def retrieval_rows(report: Report) -> list[list[str]]:

@@ -22,7 +22,7 @@ from clipsan.report.markdown import details, not_tested
 from clipsan.report.meaning import headlines, plain_words
 from clipsan.report.reproduce import LONGEST_LINE, command_line
 from clipsan.report.schema import Report
-from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
+from clipsan.report.tables import accuracy_rows, model_rows, trigger_rows, verdict_lines
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import printable
 
@@ -62,7 +62,7 @@ def to_html(report: Report) -> str:
         "skipped_rows": rows.skipped_rows(report),
         "command": _whole(command_line(report)),
         "hash_rows": rows.hash_rows(report),
-        "model_tables": [rows.model_rows(model) for model in report.models],
+        "model_tables": [model_rows(model) for model in report.models],
         "setting_rows": rows.setting_rows(report),
         "version_rows": [["Package", "Version"], *([name, v] for name, v in report.versions.items())],
         "style": Markup(style),  # noqa: S704 a file of this package

@@ -15,13 +15,12 @@ from clipsan.report.schema import (
     DropReason,
     Evaluation,
     Filter,
-    Model,
     Report,
     SkippedItems,
     Source,
     Training,
 )
-from clipsan.report.tables import accuracy_rows, trigger_rows, verdict_lines
+from clipsan.report.tables import accuracy_rows, model_rows, trigger_rows, verdict_lines
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import markdown
 
@@ -51,7 +50,7 @@ def to_markdown(report: Report) -> str:
     if report.training:
         blocks += ["## Training", *_training(report.training)]
     blocks += ["## What was not tested", bullets(not_tested(report))]
-    blocks += ["## Models", *(_model(model) for model in report.models)]
+    blocks += ["## Models", *(table(model_rows(model)) for model in report.models)]
     blocks += ["## Data", bullets(_data(report))]
     if report.data is not None and report.data.filter is not None:
         blocks += ["## Pairs left out by the filter", *_filter(report.data.filter)]
@@ -173,25 +172,6 @@ def not_tested(report: Report) -> Iterator[str]:
     if evaluation is None or evaluation.kind == "retrieval":
         yield "Accuracy on labelled images: no labelled set was given (--eval)."
     yield "Code hidden in the files: that is another verdict, given by `clipsan inspect`."
-
-
-def _model(model: Model) -> str:
-    facts = {
-        "Source": model.source,
-        "Format": model.format,
-        "Weights": model.path,
-        "SHA-256": model.sha256,
-        "Repository": model.repository or "none",
-        "Revision": model.revision or "none",
-        "Architecture": model.architecture,
-        "Activation": model.activation,
-        "Stored as": model.dtype,
-    }
-    rows = [["", model.role], *([name, value] for name, value in facts.items())]
-    rows += [["Inferred", item] for item in model.evidence]
-    rows += [["Metadata", f"{key} = {value}"] for key, value in model.metadata.items()]
-    rows += [["Its card says", f"{key}: {value}"] for key, value in model.card.items()]
-    return table(rows)
 
 
 def _data(report: Report) -> Iterator[str]:

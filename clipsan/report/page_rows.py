@@ -13,9 +13,10 @@ from itertools import islice
 from typing import Any
 
 from clipsan.evaluation.statistics import Rate
+from clipsan.report.details import recall_cells
 from clipsan.report.measures import CLASSES_KEPT
 from clipsan.report.record import Record
-from clipsan.report.schema import DROPPED_KEPT, ITEMS_KEPT, DropReason, Filter, Model, Report, Training
+from clipsan.report.schema import DROPPED_KEPT, ITEMS_KEPT, DropReason, Filter, Report, Training
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import NOT_MEASURED, with_interval
 
@@ -175,25 +176,6 @@ def hash_rows(report: Report) -> list[list[str]]:
     return rows
 
 
-def model_rows(model: Model) -> list[list[str]]:
-    """Everything known of a model; the header names its role."""
-    facts = {
-        "Source": model.source,
-        "Format": model.format,
-        "Weights": model.path,
-        "SHA-256": model.sha256,
-        "Repository": model.repository or "none",
-        "Revision": model.revision or "none",
-        "Architecture": model.architecture,
-        "Activation": model.activation,
-        "Stored as": model.dtype,
-    }
-    rows = [["", model.role], *([name, value] for name, value in facts.items())]
-    rows += [["Inferred", item] for item in model.evidence]
-    rows += [["Metadata", f"{key} = {value}"] for key, value in model.metadata.items()]
-    return rows + [["Its card says", f"{key}: {value}"] for key, value in model.card.items()]
-
-
 def setting_rows(report: Report) -> list[list[str]]:
     """The settings of the run and of its triggers, as JSON, so that text and numbers stay apart."""
     rows = [["Setting", "Value"], *([name, _json(value)] for name, value in report.settings.items())]
@@ -206,9 +188,7 @@ def class_rows(report: Report) -> list[list[str]]:
     """The recall of every class that the report names."""
     rows = [["Class", "n", *report.roles]]
     for each in report.evaluation.per_class[:CLASSES_KEPT] if report.evaluation else ():
-        recalls = [each.recall.of(role) for role in report.roles]
-        counted = next((str(recall.n) for recall in recalls if recall), "")
-        rows.append([each.name, counted, *(with_interval(recall) for recall in recalls)])
+        rows.append([each.name, *recall_cells(each, report.roles)])
     return rows
 
 

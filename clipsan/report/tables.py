@@ -1,4 +1,4 @@
-"""The rows that the terminal and Markdown both show: lists of plain strings, the first row being the header.
+"""The rows that terminal, Markdown and page share: lists of plain strings, the first row being the header.
 
 Names in them are printable but not escaped for any markup; rich must get them as `Text`, not as markup.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from clipsan.evaluation.statistics import Rate
 from clipsan.report.measures import Rates
-from clipsan.report.schema import Report, TriggerResult
+from clipsan.report.schema import Model, Report, TriggerResult
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import NOT_MEASURED, points, printable, with_interval
 
@@ -23,6 +23,25 @@ def verdict_lines(report: Report) -> list[str]:
     """The verdict, then a line for each reason."""
     heading = _POISONED if judged_role(report) == "poisoned" else _HEADINGS[report.verdict.result]
     return [heading, *(printable(r, 2000) for r in report.verdict.reasons)]
+
+
+def model_rows(model: Model) -> list[list[str]]:
+    """Everything known of a model; the header names its role."""
+    facts = {
+        "Source": model.source,
+        "Format": model.format,
+        "Weights": model.path,
+        "SHA-256": model.sha256,
+        "Repository": model.repository or "none",
+        "Revision": model.revision or "none",
+        "Architecture": model.architecture,
+        "Activation": model.activation,
+        "Stored as": model.dtype,
+    }
+    rows = [["", model.role], *([name, value] for name, value in facts.items())]
+    rows += [["Inferred", item] for item in model.evidence]
+    rows += [["Metadata", f"{key} = {value}"] for key, value in model.metadata.items()]
+    return rows + [["Its card says", f"{key}: {value}"] for key, value in model.card.items()]
 
 
 def accuracy_rows(report: Report) -> list[list[str]]:

@@ -22,7 +22,15 @@ from clipsan.methods import make_method
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.captions import may_lack_captions
-from clipsan.runs.describe import as_json, data_of, model_of, training_of, versions, write_reports
+from clipsan.runs.describe import (
+    as_json,
+    data_of,
+    model_of,
+    sources_named,
+    training_of,
+    versions,
+    write_reports,
+)
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
@@ -146,7 +154,7 @@ def clean(
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
-    watcher.stage(f"Reading pairs from {_named(data)}")
+    watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading, weight)
     share = 0.0 if captionless else held_out_share(held_out, eval)
     wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch)
@@ -156,7 +164,8 @@ def clean(
         epochs=2.0 if epochs is None else epochs, batch_size=PUBLISHED_BATCH,
     )  # fmt: skip
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
-    _fitting(asked, batch_size, at_least, parts(pairs, wanted)[0])  # refuses before a model is read
+    divided = parts(pairs, wanted)
+    _fitting(asked, batch_size, at_least, divided[0])  # refuses before a model is read
 
     watcher.stage(f"Reading {model}")
     suspect = load(model, arch=arch, activation=activation, text_from=text_from)
@@ -164,7 +173,7 @@ def clean(
     suspect.dtypes = stored_as(suspect, dtype)
     check_output(Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families))
     labelled = open_labelled(eval, classes) if eval is not None else None
-    suspect, material = prepare(pairs, suspect, wanted, labelled, where, watcher)
+    suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher)
     kept = material.held_out
     settings = _fitting(asked, batch_size, at_least, material.train)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
@@ -222,10 +231,6 @@ def held_out_share(held_out: float | None, labelled: str | Path | None) -> float
     if not 0 <= held_out < 1:
         raise UsageError(f"--held-out is {held_out:g}, but is a share of the pairs: choose 0 to below 1")
     return held_out
-
-
-def _named(data: Sources) -> str:
-    return str(data) if isinstance(data, str | Path) else ", ".join(str(source) for source in data)
 
 
 def _fitting(asked: TrainSettings, batch_size: int | None, at_least: int, pairs: PairSet) -> TrainSettings:

@@ -69,6 +69,11 @@ def as_json(data: Sources) -> str | list[str]:
     return str(data) if isinstance(data, str | Path) else [str(source) for source in data]
 
 
+def sources_named(data: Sources) -> str:
+    """Sources of pairs in words."""
+    return str(data) if isinstance(data, str | Path) else ", ".join(str(source) for source in data)
+
+
 def data_of(
     pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader, filtered: Filter | None = None
 ) -> Data:

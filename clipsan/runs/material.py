@@ -65,6 +65,7 @@ def parts(pairs: PairSet, wanted: Wanted) -> tuple[PairSet, PairSet | None]:
 
 def prepare(
     pairs: PairSet,
+    divided: tuple[PairSet, PairSet | None],
     suspect: Suspect,
     wanted: Wanted,
     labelled: LabelledSet | None,
@@ -73,15 +74,25 @@ def prepare(
 ) -> tuple[Suspect, Material]:
     """Make the pairs ready; the suspect comes back settled with them.
 
+    Args:
+        pairs: all that were read.
+        divided: their `parts`, which take a look at every image.
+        suspect: the model to fine-tune.
+        wanted: what to do with the pairs.
+        labelled: gives class names for captions where `wanted` names none.
+        device: where the suspect is asked.
+        watcher: hears of progress.
+
     Raises:
         ClipsanError: captions cannot be proposed, or too few pairs are left.
     """
     warnings: tuple[str, ...] = ()
+    train, held_out = divided
     if wanted.captionless:
         pairs, warnings = captioned(
             pairs, suspect, wanted.classes, labelled, device, wanted.batch_size, watcher
         )
-    train, held_out = parts(pairs, wanted)
+        train, held_out = parts(pairs, wanted)
     exact = ImageReader(train, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
     suspect = settle(suspect, train.captions, exact, device)
     for line in suspect.provenance.evidence:

@@ -25,7 +25,15 @@ from clipsan.evaluation.probe import Measured, evaluation_of
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs
 from clipsan.planting import PoisonedReader, named, plan_poison
 from clipsan.report import Report, Role, conclude
-from clipsan.runs.describe import as_json, data_of, model_of, training_of, versions, write_reports
+from clipsan.runs.describe import (
+    as_json,
+    data_of,
+    model_of,
+    sources_named,
+    training_of,
+    versions,
+    write_reports,
+)
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Wanted, prepare
 from clipsan.runs.probes import measure_model, open_probe
@@ -144,7 +152,7 @@ def poison(
     prompts = _prompts(templates)
     where = choose_device(device)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed)
-    watcher.stage(f"Reading pairs from {data if isinstance(data, str | Path) else ', '.join(map(str, data))}")
+    watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading)
     settings = TrainSettings(
         method="finetune", lr=lr, lr_start=lr, epochs=epochs, steps=steps, micro_batch=micro_batch,
@@ -163,7 +171,7 @@ def poison(
     plan = plan_poison(pairs.captions, targets, counts, prompts, seed, label_consistent=label_consistent)
     labelled = open_labelled(eval, classes) if eval is not None else None
     wanted = Wanted(0.0, seed, False, classes, Filtering.of("none", None), micro_batch)
-    suspect, material = prepare(pairs, suspect, wanted, labelled, where, watcher)
+    suspect, material = prepare(pairs, (pairs, None), suspect, wanted, labelled, where, watcher)
     probe = open_probe(suspect, labelled, None, classes, triggers, None) if labelled else None
     for each, indices in zip(triggers, plan.carriers, strict=True):
         watcher.note(f"{each.name} on {len(indices)} of {len(pairs)} pairs, target {each.target}")
