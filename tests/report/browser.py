@@ -51,6 +51,7 @@ class Browser:
         self._session = self("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         for room in ("Page", "Runtime", "Log", "Network"):
             self(f"{room}.enable")
+        self("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def __enter__(self) -> Browser:
         return self
