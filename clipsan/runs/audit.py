@@ -97,7 +97,7 @@ def audit(
         raise UsageError(f"--repeats is {repeats}, but must be from 1 to {MOST_REPEATS}")
     thresholds = checked_thresholds(max_asr, max_drop)
     where = choose_device(device)
-    folder = output_folder(Path(out), overwrite=overwrite, needed_bytes=1 << 20) if out else nullcontext()
+    folder = output_folder(Path(out), overwrite=overwrite, needed_bytes=8 << 20) if out else nullcontext()
     with folder as written:
         reading = Reading(image_column, caption_column, separator, max_pairs, seed)
         images = Images(eval, data, classes, reading=reading)

@@ -91,3 +91,20 @@ def test_every_link_goes_somewhere_and_the_keyboard_reaches_the_tables(opened, r
     assert page.ask("document.querySelector('.skip').getBoundingClientRect().left") >= 0
     levels = page.ask("[...document.querySelectorAll('h1,h2,h3')].map(each => +each.localName[1])")
     assert levels[0] == 1 and all(b - a <= 1 for a, b in pairwise(levels))
+    for landmark in ("body > header", "main", "nav[aria-label]", "body > footer"):
+        assert page.ask(f"document.querySelectorAll('{landmark}').length") == 1
+    shown = "[...document.querySelectorAll('img, [role=img], [role=region]')]"
+    assert page.ask(f"{shown}.every(each => each.alt || each.ariaLabel)")
+
+
+def test_print_shows_what_is_folded_and_on_white(opened, report, pictures):
+    page = opened(to_html(report, pictures), 768, dark=True)
+    folded = "document.querySelector('details:not([open]) table').getBoundingClientRect().height"
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.ask("document.querySelector('details:not([open]) table').checkVisibility()") is False
+    assert page.ask(ground) != "rgb(255, 255, 255)"
+    page("Emulation.setEmulatedMedia", media="print")
+    assert page.ask(folded) > 50
+    assert page.ask("document.querySelector('details:not([open]) table').checkVisibility()")
+    assert page.ask(ground) == "rgb(255, 255, 255)"
+    assert page.ask("getComputedStyle(document.querySelector('nav')).display") == "none"
