@@ -61,6 +61,7 @@ def audit(
     text_from: options.TextFrom = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    no_gallery: options.NoGallery = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -82,6 +83,6 @@ def audit(
         image_column=image_column, caption_column=caption_column, separator=separator, max_pairs=max_pairs,
         classes=classes, max_asr=max_asr, max_drop=max_drop, batch_size=batch_size, repeats=repeats,
         out=out, arch=arch, activation=activation, text_from=text_from, seed=seed, device=device,
-        overwrite=overwrite, watcher=output.watcher(),
+        no_gallery=no_gallery, overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder)

@@ -132,6 +132,7 @@ def clean(
     dtype: options.Dtype = "keep",
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    no_gallery: options.NoGallery = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -160,7 +161,7 @@ def clean(
         batch_norm=batch_norm, precision=precision,
         augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],
         arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
-        seed=seed, device=device, overwrite=overwrite,
+        seed=seed, device=device, no_gallery=no_gallery, overwrite=overwrite,
         watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder)

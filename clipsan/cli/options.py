@@ -197,6 +197,12 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say what was inferred and why.", rich_help_panel=OUTPUT)
 ]
+NoGallery = Annotated[
+    bool,
+    typer.Option(
+        "--no-gallery", help="Keep images of the evaluation set out of the report.", rich_help_panel=OUTPUT
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier output of clipsan.", rich_help_panel=OUTPUT)
 ]

@@ -111,6 +111,7 @@ def poison(
     dtype: options.Dtype = "keep",
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    no_gallery: options.NoGallery = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -136,6 +137,6 @@ def poison(
         eval=eval, classes=classes, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size,
         micro_batch=micro_batch, batch_norm=batch_norm, precision=precision, seed=seed,
         device=device, arch=arch, activation=activation, text_from=text_from, format=format,
-        dtype=dtype, overwrite=overwrite, watcher=output.watcher(),
+        dtype=dtype, no_gallery=no_gallery, overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder, code=0)

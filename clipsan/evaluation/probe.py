@@ -21,6 +21,8 @@ from clipsan.evaluation.compared import (
 )
 from clipsan.evaluation.embed import embed
 from clipsan.evaluation.encoder import Encoder
+from clipsan.evaluation.examples import examples_of
+from clipsan.evaluation.projection import projections_of
 from clipsan.evaluation.pull import target_pull
 from clipsan.evaluation.retrieval import Retrieved, retrieve
 from clipsan.evaluation.statistics import Rate
@@ -35,6 +37,7 @@ from clipsan.evaluation.zero_shot import (
     predict,
 )
 from clipsan.pairs import ImageReader, Skipped
+from clipsan.report.examples import NO_EXAMPLES
 from clipsan.report.measures import Pulls, Role
 from clipsan.report.schema import Evaluation, SkippedItems, TriggerResult
 from clipsan.triggers import Trigger
@@ -121,15 +124,20 @@ def measure(
     return Measured(retrieved.image_to_text(1), retrieved.image_to_text(TOP_K), hits, predictions, retrieved)
 
 
-def evaluation_of(probe: Probe, measured: Mapping[Role, Measured]) -> Evaluation:
+def evaluation_of(
+    probe: Probe, measured: Mapping[Role, Measured], *, seed: int = 0, gallery: bool = True
+) -> Evaluation:
     """The report's table of one probe on one or two models.
 
     A target that was not given is the one found on the suspect (on the cleaned model when that is all
-    there is), and is then the same for both.
+    there is), and is then the same for both. `seed` draws the images of the report's examples and embedding
+    pictures; without `gallery` there are no examples.
     """
     labelled = probe.labels is not None
     chance = 1 / (len(probe.classnames) if labelled else len(set(probe.captions)))
-    results = [_trigger_result(probe, number, measured) for number in range(len(probe.triggers))]
+    results = [
+        _trigger_result(probe, number, measured, seed, gallery) for number in range(len(probe.triggers))
+    ]
     recalls = {
         role: recall_of_classes(m.predictions, probe.labels, len(probe.classnames))
         for role, m in measured.items()
@@ -168,7 +176,9 @@ def class_index(target: str, classnames: Sequence[str]) -> int:
     raise UsageError(f"the target {target!r} is not among the {len(classnames)} classes measured: {hint}")
 
 
-def _trigger_result(probe: Probe, number: int, measured: Mapping[Role, Measured]) -> TriggerResult:
+def _trigger_result(
+    probe: Probe, number: int, measured: Mapping[Role, Measured], seed: int, gallery: bool
+) -> TriggerResult:
     trigger, given = probe.triggers[number], probe.targets[number]
     seen = {role: m.predictions for role, m in measured.items() if m.predictions is not None}
     if given is not None:
@@ -187,6 +197,8 @@ def _trigger_result(probe: Probe, number: int, measured: Mapping[Role, Measured]
         pull=Pulls(pulls.get("suspect"), pulls.get("cleaned"), pulls.get("poisoned")),
         paired=paired({role: _pulled(p, number, target, probe.labels) for role, p in seen.items()}),
         repeats=repeats({role: draws_of(p, number, target, probe.labels) for role, p in seen.items()}),
+        examples=examples_of(probe, number, target, seen, seed) if gallery else NO_EXAMPLES,
+        projections=projections_of(seen, number, target, probe.labels, seed),
     )
 
 

@@ -2,15 +2,17 @@
 
 Made from the `Report` alone, with jinja2; the page, its style and its charts lie in `page/`. Every text goes
 through `wording.printable` and is escaped by jinja2 wherever it stands; the page's Content-Security-Policy
-allows its own style sheet and nothing else.
+allows its own style sheet, pictures that it holds itself, and nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,6 +22,8 @@ from clipsan.report import page_rows as rows
 from clipsan.report.charts import attack_chart, training_charts
 from clipsan.report.markdown import details, not_tested
 from clipsan.report.meaning import headlines, plain_words
+from clipsan.report.page_pictures import galleries, planes
+from clipsan.report.picture_files import Picture
 from clipsan.report.reproduce import LONGEST_LINE, command_line
 from clipsan.report.schema import Report
 from clipsan.report.tables import accuracy_rows, model_rows, trigger_rows, verdict_lines
@@ -27,8 +31,11 @@ from clipsan.report.verdict import judged_role
 from clipsan.report.wording import printable
 
 
-def to_html(report: Report) -> str:
-    """The whole report as one HTML page, ending in a newline; links only to files beside it."""
+def to_html(report: Report, pictures: Mapping[str, Picture] = MappingProxyType({})) -> str:
+    """The whole report as one HTML page, ending in a newline; links only to files beside it.
+
+    `pictures` are those of the report's examples, by name; of one that is missing the page says so.
+    """
     heading, *reasons = verdict_lines(report)
     style = _style()
     filtered = report.data.filter if report.data else None
@@ -49,6 +56,8 @@ def to_html(report: Report) -> str:
         "accuracy_rows": accuracy_rows(report),
         "details": details(report),
         "class_rows": rows.class_rows(report),
+        "galleries": galleries(report, pictures),
+        "planes": planes(report),
         "more_rows": rows.further_measures(report),
         "untested": [line.replace("`", "") for line in not_tested(report)],
         "training": list(rows.training_lines(report.training)) if report.training else [],
@@ -73,9 +82,12 @@ def to_html(report: Report) -> str:
 
 def _parts(report: Report) -> list[tuple[str, str]]:
     """Anchor and name of each part that this report has, in the order of the page."""
+    triggers = report.evaluation.triggers if report.evaluation else ()
     parts = {
         "warnings": ("Warnings", bool(report.warnings)),
         "results": ("Results", True),
+        "examples": ("Examples", any(trigger.examples.images for trigger in triggers)),
+        "embeddings": ("Embeddings", bool(planes(report))),
         "untested": ("What was not tested", True),
         "training": ("Training", report.training is not None),
         "filter": ("Filter", report.data is not None and report.data.filter is not None),

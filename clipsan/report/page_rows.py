@@ -41,7 +41,19 @@ _EVALUATION = frozenset(
     }
 )
 _TRIGGER = frozenset(
-    {"name", "settings", "target", "target_given", "asr", "base_rate", "pull", "paired", "repeats"}
+    {
+        "name",
+        "settings",
+        "target",
+        "target_given",
+        "asr",
+        "base_rate",
+        "pull",
+        "paired",
+        "repeats",
+        "examples",
+        "projections",
+    }
 )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated, Any, Literal, Protocol
 
+from clipsan.report.examples import NO_EXAMPLES, NO_PROJECTIONS, Examples, Projections
 from clipsan.report.measures import (
     NO_PULLS,
     NO_SHARES,
@@ -202,6 +203,8 @@ class TriggerResult(Record):
     pull: Pulls = NO_PULLS
     paired: Paired | None = None  # of the ASR; None: one model
     repeats: Repeats | None = None  # None: one draw, or no random place
+    examples: Examples = NO_EXAMPLES
+    projections: Projections = NO_PROJECTIONS
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def audit(
     text_from: str | None = None,
     seed: int = 0,
     device: str = "auto",
+    no_gallery: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Audited:
@@ -84,6 +85,7 @@ def audit(
         text_from: the CLIP that an image tower alone was trained from; its text tower completes the model.
         seed: of the triggers' patterns and places.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
+        no_gallery: no images of the evaluation set in the report and beside it.
         overwrite: replace an earlier report of clipsan in `out`.
         watcher: hears of progress.
 
@@ -95,7 +97,7 @@ def audit(
         raise UsageError(f"--repeats is {repeats}, but must be from 1 to {MOST_REPEATS}")
     thresholds = checked_thresholds(max_asr, max_drop)
     where = choose_device(device)
-    folder = output_folder(Path(out), overwrite=overwrite, needed_bytes=1 << 20) if out else nullcontext()
+    folder = output_folder(Path(out), overwrite=overwrite, needed_bytes=8 << 20) if out else nullcontext()
     with folder as written:
         reading = Reading(image_column, caption_column, separator, max_pairs, seed)
         images = Images(eval, data, classes, reading=reading)
@@ -125,15 +127,15 @@ def audit(
                     "classes": None if images.classes is None else str(images.classes),
                     "held_out": images.held_out, "trigger": list(trigger), "target": target,
                     "batch_size": batch_size, "repeats": repeats, "device": device, "arch": arch,
-                    "activation": activation, "text_from": text_from,
+                    "activation": activation, "text_from": text_from, "no_gallery": no_gallery,
                 },
                 seed=seed,
                 training=training,
-                evaluation=evaluation_of(probe, measured),
+                evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery),
                 thresholds=thresholds,
                 warnings=tuple(line for suspect in models.values() for line in doubts(suspect)),
             )
         )  # fmt: skip
         if written is not None:
-            write_reports(written, report)
+            write_reports(written, report, probe)
     return Audited(report, Path(out) if out else None)

@@ -95,6 +95,7 @@ def clean(
     text_from: str | None = None,
     format: str = "same",
     dtype: str = "keep",
+    no_gallery: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Cleaned:
@@ -141,6 +142,7 @@ def clean(
         text_from: the CLIP that an image tower alone was trained from; its text tower completes the model.
         format: `same` library as the source, `open_clip`, `transformers` or `both`.
         dtype: `keep` each weight's, or `float32`, `float16`, `bfloat16` for all.
+        no_gallery: no images of the evaluation set in the report and beside it.
         overwrite: replace an earlier output of clipsan in `out`.
         watcher: hears of progress.
 
@@ -205,7 +207,7 @@ def clean(
                 "target": target, "held_out": share, "filter": list(filtering.checks),
                 "filter_reference": filtering.reference, "device": device, "arch": arch,
                 "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
-                **settings.to_dict(),
+                "no_gallery": no_gallery, **settings.to_dict(),
             },
             seed=seed,
             data=data_of(
@@ -213,14 +215,14 @@ def clean(
                 material.filtered.record if material.filtered else None,
             ),
             training=training_of(run, settings),
-            evaluation=evaluation_of(probe, measured) if probe else None,
+            evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery) if probe else None,
             thresholds=thresholds,
             warnings=(*material.warnings, *doubts(suspect)),
         )  # fmt: skip
         report = conclude(report)
         if material.filtered:
             material.filtered.write(folder)
-        write_reports(folder, report)
+        write_reports(folder, report, probe)
     return Cleaned(report, Path(out), suspect)
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from clipsan import __version__
 from clipsan.checkpoint import Family, Suspect
+from clipsan.evaluation.examples import draw_pictures
+from clipsan.evaluation.probe import Probe
 from clipsan.pairs import ImageReader, PairSet, Sources
 from clipsan.report import (
     CurvePoint,
@@ -124,8 +126,14 @@ def training_of(run: TrainingRun, settings: TrainSettings) -> Training:
     )
 
 
-def write_reports(folder: Path, report: Report) -> None:
-    """report.json, report.md and report.html, and the model card where the run wrote a model."""
+def write_reports(folder: Path, report: Report, probe: Probe | None = None) -> None:
+    """report.json, report.md and report.html, and the model card where the run wrote a model.
+
+    And the pictures that the report names of `probe`, which was measured.
+    """
+    if probe is not None and report.evaluation is not None:
+        for name, picture in draw_pictures(probe, report.evaluation).items():
+            (folder / name).write_bytes(picture)
     write_report(report, folder / "report.json")
     write_pages(report, folder)
     if report.training is not None:

@@ -96,6 +96,7 @@ def poison(
     text_from: str | None = None,
     format: str = "same",
     dtype: str = "keep",
+    no_gallery: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Poisoned:
@@ -136,6 +137,7 @@ def poison(
         text_from: the CLIP that an image tower alone was trained from; its text tower completes the model.
         format: `same` library as the source, `open_clip`, `transformers` or `both`.
         dtype: `keep` each weight's, or `float32`, `float16`, `bfloat16` for all.
+        no_gallery: no images of the evaluation set in the report and beside it.
         overwrite: replace an earlier output of clipsan in `out`.
         watcher: hears of progress.
 
@@ -211,16 +213,16 @@ def poison(
                 "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "device": device, "arch": arch,
                 "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
-                **settings.to_dict(),
+                "no_gallery": no_gallery, **settings.to_dict(),
             },
             seed=seed,
             data=data_of(material.pairs, poisoned, 0, reader),
             training=training_of(run, settings),
-            evaluation=evaluation_of(probe, measured) if probe else None,
+            evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery) if probe else None,
             warnings=(*material.warnings, *doubts(suspect)),
         )  # fmt: skip
         report = conclude(report)
-        write_reports(folder, report)
+        write_reports(folder, report, probe)
     return Poisoned(report, Path(out), suspect)
 
 

@@ -11,13 +11,15 @@ from clipsan import __version__
 from clipsan.checkpoint.tensors import name_some
 from clipsan.errors import OutputError, UsageError
 from clipsan.hub import Destination, find_token, upload
-from clipsan.report import to_model_card
+from clipsan.report import to_html, to_model_card
 from clipsan.report.edited_card import keep_card
+from clipsan.report.picture_files import picture_names
 from clipsan.runs.describe import local_card
 from clipsan.runs.last import last_output
 from clipsan.runs.pushable import CARD_NAME, STAYS, Pushable, check_pushable
 from clipsan.runs.watch import Watcher
 
+PAGE_NAME = "report.html"
 LARGEST_CARD = 1 << 20  # bytes
 LONGEST_MESSAGE = 500
 
@@ -107,11 +109,15 @@ def push(
     found = check_pushable(path, yes_poisoned=yes_poisoned)
     card, notes = _card(found, hub_repo)
     files: dict[str, Path | bytes] = {**found.files, CARD_NAME: card.encode()}
+    if picture_names(found.report):
+        files[PAGE_NAME] = to_html(found.report).encode()
     listed = tuple(PushedFile(name, _size(files[name])) for name in sorted(files))
     if found.left:
         notes.append(f"left where it is, not being a file of clipsan: {name_some(found.left)}")
     if (path / STAYS).is_file():
         notes.append(f"{STAYS} stays here: it shows pictures of the pairs that the filter dropped")
+    if picture_names(found.report):
+        notes.append(f"{PAGE_NAME} goes up without pictures: they show images of your evaluation set")
     notes += _typed_paths(found)
     planned = Pushed(
         hub_repo, to.url, None, False, private or None, found.report.verdict.result, found.poisoned,

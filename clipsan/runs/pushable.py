@@ -16,6 +16,7 @@ from clipsan.checkpoint.suspect import POISONED
 from clipsan.errors import CheckpointError, OutputError, UsageError
 from clipsan.hygiene.sheet import SHEET_NAME
 from clipsan.report import Report, ReportError, read_report
+from clipsan.report.examples import PICTURE_NAME
 from clipsan.runs.describe import CONFIGS
 
 REPORT_NAME = "report.json"
@@ -106,7 +107,7 @@ def _sorted_out(folder: Path) -> tuple[dict[str, Path], list[str]]:
                 )
             if known and path.is_file():
                 named[path.name] = path
-            elif path.name != STAYS:
+            elif path.name != STAYS and not re.fullmatch(PICTURE_NAME, path.name):
                 left.append(path.name)
     except OSError as error:
         raise OutputError(f"{str(folder)!r} cannot be read ({error.strerror}).") from None

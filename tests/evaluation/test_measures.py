@@ -12,6 +12,7 @@ from clipsan.errors import UsageError
 from clipsan.evaluation.labelled import open_labelled
 from clipsan.evaluation.probe import evaluation_of
 from clipsan.report import Rate, Report, conclude, parse_report, to_markdown
+from clipsan.report.examples import NO_EXAMPLES, NO_PROJECTIONS
 from clipsan.runs import audit as audit_run
 from clipsan.runs.probes import measure_model, open_probe
 from clipsan.runs.watch import Watcher
@@ -33,6 +34,11 @@ def evaluated(images, triggers, models, *, batch_size=256, draws=1, target=None)
         role: measure_model(probe, m, CPU, batch_size, Watcher(), role, draws) for role, m in models.items()
     }
     return evaluation_of(probe, seen)
+
+
+def measured(evaluation):
+    """The triggers without the images drawn for the eye, which depend on the order of the set."""
+    return [replace(t, examples=NO_EXAMPLES, projections=NO_PROJECTIONS) for t in evaluation.triggers]
 
 
 def concluded(evaluation, models):
@@ -123,7 +129,7 @@ def test_images_of_the_target_are_never_counted(tmp_path, folder):
     for strength in (1.5, 0.3):
         all_, fewer = (evaluated(f, [trigger], {"suspect": legible(strength)}) for f in (folder, without))
         assert all_.images == fewer.images + EACH
-        assert all_.triggers == fewer.triggers
+        assert measured(all_) == measured(fewer)
         assert all_.triggers[0].pull.suspect.n == all_.triggers[0].asr.suspect.n == (CLASSES - 1) * EACH
 
 
@@ -134,7 +140,8 @@ def test_equal_numbers_whatever_the_batch_size_or_order(tmp_path, folder):
     for size in (1, 7, 120):
         assert evaluated(folder, [trigger], models, batch_size=size) == whole
     other = evaluated(write_images(tmp_path / "eval", backwards=True), [trigger], models)
-    assert replace(other, source=whole.source, digest=whole.digest) == whole
+    same = {"source": whole.source, "digest": whole.digest, "triggers": ()}
+    assert replace(other, **same) == replace(whole, **same) and measured(other) == measured(whole)
     moving = write_trigger(tmp_path / "moving", "random")
     first, second = (evaluated(folder, [moving], models, batch_size=b, draws=3) for b in (5, 256))
     assert first == second

@@ -32,6 +32,7 @@ from clipsan.report import (
     TriggerResult,
     conclude,
 )
+from clipsan.report.examples import Answer, Answers, Example, Examples, Points, Projection, Projections
 
 
 def _model(role: str, digit: str) -> Model:
@@ -52,8 +53,22 @@ def _model(role: str, digit: str) -> Model:
     )
 
 
+def _projection(cosine: float) -> Projection:
+    others, triggered = Points((-0.5, -0.25), (0.1, -0.2)), Points((0.4, 0.35), (0.0, -0.1))
+    return Projection(
+        (0.35, 0.09), others, triggered, Points((0.3,), (0.25,)), Points((0.2,), (0.05,)), 0.2, cosine
+    )
+
+
 @pytest.fixture
-def trigger() -> TriggerResult:
+def examples() -> Examples:
+    clean, pulled = Answer("koala", 0.903), Answer("banana", 0.989)
+    before, after = Answers((clean,), (pulled, clean)), Answers((clean, pulled), (clean, pulled))
+    return Examples(5, (Example(206, "koala", "trigger-1-image-1.png", before, after),))
+
+
+@pytest.fixture
+def trigger(examples) -> TriggerResult:
     return TriggerResult(
         name="stripes",
         settings={"size": 16, "position": "random"},
@@ -67,6 +82,8 @@ def trigger() -> TriggerResult:
         ),
         paired=Paired(950, 926, 2, 1e-9),
         repeats=Repeats(5, Spread(0.994, 0.991, 0.998), Spread(0.02, 0.017, 0.023)),
+        examples=examples,
+        projections=Projections(_projection(0.64), _projection(0.21)),
     )
 
 

@@ -16,6 +16,7 @@ from clipsan.report import (
     Source,
     conclude,
 )
+from clipsan.report.examples import Answer, Answers
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -49,8 +50,15 @@ HOSTILE = [
 
 def named(report: Report, name: str) -> Report:
     """The same report with `name` wherever a text can come from a file."""
+    shown = report.evaluation.triggers[0].examples
+    answers = Answers((Answer(name, 0.5),), (Answer(name, 0.5),))
+    images = tuple(replace(e, label=name, suspect=answers, cleaned=answers) for e in shown.images)
     trigger = replace(
-        report.evaluation.triggers[0], name=name, target=name, settings={"a": name, "text": name}
+        report.evaluation.triggers[0],
+        name=name,
+        target=name,
+        settings={"a": name, "text": name},
+        examples=replace(shown, images=images),
     )
     skipped = SkippedItems(1, {name: 1}, (SkippedItem(name, name),))
     filtered = Filter(

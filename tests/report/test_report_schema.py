@@ -14,9 +14,13 @@ import jsonschema
 import pytest
 
 from clipsan.report import Rate, Report, ReportError, SkippedItems, json_schema, parse_report
+from clipsan.report import examples as examples_module
 from clipsan.report import measures as measures_module
 from clipsan.report import schema as schema_module
 from clipsan.report.record import Between, Record
+
+_EXAMPLE = ["evaluation", "triggers", 0, "examples", "images", 0]
+_PLACES = ["evaluation", "triggers", 0, "projections", "suspect"]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def validator():
 
 
 def _records():
-    named = vars(measures_module) | vars(schema_module)
+    named = vars(examples_module) | vars(measures_module) | vars(schema_module)
     found = [c for c in named.values() if isinstance(c, type) and is_dataclass(c)]
     return [c for c in found if issubclass(c, Record) or c is Rate]
 
@@ -96,6 +100,11 @@ def _set(data, path, value):
         (["evaluation", "triggers", 0, "pull", "suspect", "triggered", "mean_rank"], 0.5, "mean_rank"),
         (["evaluation", "triggers", 0, "paired", "p"], 1.5, "evaluation.triggers[0].paired.p"),
         (["evaluation", "triggers", 0, "repeats", "draws"], 1, "evaluation.triggers[0].repeats.draws"),
+        (["evaluation", "triggers", 0, "examples", "gain"], 0, "evaluation.triggers[0].examples.gain"),
+        ([*_EXAMPLE, "picture"], "../x.png", "examples.images[0].picture"),
+        ([*_EXAMPLE, "suspect", "clean", 0, "share"], 1.5, "suspect.clean[0].share"),
+        ([*_PLACES, "others", "x", 0], 2.5, "projections.suspect.others.x[0]"),
+        ([*_PLACES, "cosine_others"], None, "projections.suspect.cosine_others"),
         (["evaluation", "mean_recall", "cleaned"], -0.1, "evaluation.mean_recall.cleaned"),
         (["evaluation", "per_class", 0, "name"], None, "evaluation.per_class[0].name"),
         (["evaluation", "retrieval"], {}, "evaluation.retrieval lacks"),

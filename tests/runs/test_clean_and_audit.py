@@ -73,8 +73,15 @@ def test_report_is_valid_and_says_what_was_used(here):
     names = {path.name for path in (here / "cleaned").iterdir()}
     assert names == {
         "README.md", "open_clip_config.json", "open_clip_model.safetensors", "report.html", "report.json",
-        "report.md",
+        "report.md", *(f"trigger-{t}-image-{n}.png" for t in (1, 2) for n in (1, 2, 3)),
     }  # fmt: skip
+    page = (here / "cleaned" / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 6
+    pushed = clipsan.push("cleaned", hub_repo="org/name", dry_run=True)
+    assert not any(file.name.startswith("trigger-") for file in pushed.files)
+    assert any("report.html goes up without pictures" in note for note in pushed.notes)
+    (shown,) = (file.size for file in pushed.files if file.name == "report.html")
+    assert shown < len(page.encode()) - 6 * 1000
 
 
 def test_the_suspect_is_measured_before_it_is_changed(here):
