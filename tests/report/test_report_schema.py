@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from clipsan.report import Rate, Report, ReportError, SkippedItems, json_schema, parse_report
+from clipsan.report import durability as durability_module
 from clipsan.report import measures as measures_module
 from clipsan.report import schema as schema_module
 from clipsan.report.record import Between, Record
@@ -26,7 +27,7 @@ def validator():
 
 
 def _records():
-    named = vars(measures_module) | vars(schema_module)
+    named = vars(measures_module) | vars(durability_module) | vars(schema_module)
     found = [c for c in named.values() if isinstance(c, type) and is_dataclass(c)]
     return [c for c in found if issubclass(c, Record) or c is Rate]
 
