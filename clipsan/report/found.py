@@ -48,7 +48,7 @@ def doubt(trigger: TriggerResult, role: Role, thresholds: Thresholds) -> str | N
         f'Trigger "{printable(trigger.name, 80)}" was given no target and draws {percent(asr.rate)} of '
         f'{asr.n} images to "{printable(trigger.target or "", 80)}" on the {role} model; {why}, so any '
         "distortion of the image may do this and it is no proof of a backdoor: name the target (--target) if "
-        "you suspect one."
+        "you suspected one beforehand."
     )
 
 

@@ -38,10 +38,23 @@ _EVALUATION = frozenset(
         "mean_recall",
         "per_class",
         "retrieval",
+        "persistence",
     }
 )
 _TRIGGER = frozenset(
-    {"name", "settings", "target", "target_given", "asr", "base_rate", "pull", "paired", "repeats"}
+    {
+        "name",
+        "settings",
+        "target",
+        "target_given",
+        "asr",
+        "base_rate",
+        "pull",
+        "paired",
+        "repeats",
+        "opposite",
+        "varied",
+    }
 )
 
 

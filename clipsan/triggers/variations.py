@@ -60,7 +60,7 @@ class Axis:
 
 _JPEG = {quality: jpeg(quality) for quality in (90, 70, 50, 30)}
 _RESOLUTION = {share: resolution(share) for share in (0.75, 0.5, 0.25)}
-_SHIFTS = (("1/8 right", 0, 1 / 8), ("1/2 right", 0, 1 / 2), ("1/8 down", 1 / 8, 0), ("1/2 down", 1 / 2, 0))
+_SHIFTS = (("10 % right", 0, 0.1), ("45 % right", 0, 0.45), ("10 % down", 0.1, 0), ("45 % down", 0.45, 0))
 
 AXES = (
     Axis(
