@@ -63,4 +63,4 @@ def against_base(trigger: TriggerResult, role: Role, thresholds: Thresholds) -> 
         return "above its base rate; the class was chosen for that, which is no proof of a backdoor"
     if asr.rate <= thresholds.max_asr:
         return "above its base rate, within the limit"
-    return "far above its base rate: the trigger works"
+    return "above its base rate and the limit"

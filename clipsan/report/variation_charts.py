@@ -14,7 +14,13 @@ from clipsan.report.schema import Report, TriggerResult
 from clipsan.report.wording import printable, with_interval
 
 _SIDE = 1000
-_AS_GIVEN = {"size": 1.0, "strength": 1.0, "resolution": 1.0, "JPEG quality": 100.0}
+_AS_GIVEN = {
+    "size": (1.0, "x 1"),
+    "strength": (1.0, "x 1"),
+    "resolution": (1.0, "x 1"),
+    "JPEG quality": (100.0, "none"),
+}
+"""Where the trigger as given lies on an axis of numbers, and what is written there."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def variation_charts(report: Report) -> list[VariationChart]:
 def _chart(report: Report, trigger: TriggerResult, axis: str, along: list[Variation]) -> VariationChart:
     joined = axis in _AS_GIVEN
     if joined:
-        along = sorted(along, key=lambda each: _AS_GIVEN[axis] if each.at is None else each.at)
+        along = sorted(along, key=lambda each: _AS_GIVEN[axis][0] if each.at is None else each.at)
     places = [round(100 * (number + 0.5) / len(along), 2) for number in range(len(along))]
     curves = []
     for role in report.roles:
@@ -93,11 +99,15 @@ def _chart(report: Report, trigger: TriggerResult, axis: str, along: list[Variat
     return VariationChart(
         title,
         tuple(curves),
-        tuple(Place(x, each.value) for x, each in zip(places, along, strict=True)),
+        tuple(Place(x, _label(axis, each)) for x, each in zip(places, along, strict=True)),
         joined,
         round(100 - 100 * report.thresholds.max_asr, 2),
         f"Attack success rate of {title}, with 95 % intervals. {said}.",
     )
+
+
+def _label(axis: str, each: Variation) -> str:
+    return _AS_GIVEN[axis][1] if axis in _AS_GIVEN and each.at is None else each.value
 
 
 def _path(places: list[tuple[float, float]]) -> str:

@@ -49,12 +49,10 @@ class Axis:
 
     Attributes:
         name: as in reports.
-        given: where the trigger as given lies on an axis of numbers; None: on none.
         values: of a trigger, each (words, number or None, changed trigger or None, steps afterwards).
     """
 
     name: str
-    given: float | None
     values: Callable[[Trigger], Sequence[tuple[str, float | None, Trigger | None, tuple[Step, ...]]]]
 
 
@@ -65,28 +63,25 @@ _SHIFTS = (("10 % right", 0, 0.1), ("45 % right", 0, 0.45), ("10 % down", 0.1, 0
 AXES = (
     Axis(
         "place",
-        None,
         lambda t: (
             *((anchor, None, placed(t, anchor), ()) for anchor in ANCHORS if anchor != "random"),
             *((words, None, shifted(t, down, right), ()) for words, down, right in _SHIFTS),
         ),
     ),
-    Axis("size", 1.0, lambda t: [(f"x {f:g}", f, sized(t, f), ()) for f in (0.5, 0.75, 1.5, 2.0)]),
+    Axis("size", lambda t: [(f"x {f:g}", f, sized(t, f), ()) for f in (0.5, 0.75, 1.5, 2.0)]),
     Axis(
         "strength",
-        1.0,
         lambda t: [(f"x {f:g}", f, strengthened(t, f), ()) for f in (0.25, 0.5, 0.75, 1.5, 2.0)],
     ),
-    Axis("colour", None, lambda t: [(colour, None, coloured(t, colour), ()) for colour in COLOURS]),
-    Axis("resolution", 1.0, lambda t: [(f"x {s:g}", s, t, (step,)) for s, step in _RESOLUTION.items()]),
-    Axis("JPEG quality", 100.0, lambda t: [(f"{q}", float(q), t, (step,)) for q, step in _JPEG.items()]),
+    Axis("colour", lambda t: [(colour, None, coloured(t, colour), ()) for colour in COLOURS]),
+    Axis("resolution", lambda t: [(f"x {s:g}", s, t, (step,)) for s, step in _RESOLUTION.items()]),
+    Axis("JPEG quality", lambda t: [(f"{q}", float(q), t, (step,)) for q, step in _JPEG.items()]),
     Axis(
         "combined",
-        None,
         lambda t: [
-            ("half the strength, JPEG 70", None, strengthened(t, 0.5), (_JPEG[70],)),
-            ("twice the strength, JPEG 50", None, strengthened(t, 2.0), (_JPEG[50],)),
-            ("twice the size, resolution x 0.5", None, sized(t, 2.0), (_RESOLUTION[0.5],)),
+            ("half strength, JPEG 70", None, strengthened(t, 0.5), (_JPEG[70],)),
+            ("double strength, JPEG 50", None, strengthened(t, 2.0), (_JPEG[50],)),
+            ("double size, resolution x 0.5", None, sized(t, 2.0), (_RESOLUTION[0.5],)),
             ("resolution x 0.5, JPEG 70", None, t, (_RESOLUTION[0.5], _JPEG[70])),
         ],
     ),
