@@ -47,6 +47,34 @@ def audit(
             rich_help_panel=options.MEASURE,
         ),
     ] = 1,
+    vary: Annotated[
+        bool,
+        typer.Option(
+            "--vary",
+            help="Also try each trigger elsewhere, larger, stronger, recoloured, re-encoded.",
+            rich_help_panel=options.MEASURE,
+        ),
+    ] = False,
+    persist: Annotated[
+        bool,
+        typer.Option(
+            "--persist",
+            help="Also measure after a short benign fine-tuning of a copy, on --data.",
+            rich_help_panel=options.MEASURE,
+        ),
+    ] = False,
+    persist_steps: Annotated[
+        int,
+        typer.Option(
+            "--persist-steps", metavar="N", min=1, help="Its updates.", rich_help_panel=options.MEASURE
+        ),
+    ] = 300,
+    persist_lr: Annotated[
+        float,
+        typer.Option(
+            "--persist-lr", metavar="RATE", help="Its learning rate.", rich_help_panel=options.MEASURE
+        ),
+    ] = 1e-6,
     out: Annotated[
         str | None,
         typer.Option(
@@ -74,6 +102,8 @@ def audit(
       clipsan audit --trigger stripes
 
       clipsan audit model.safetensors --eval imagenet/ --trigger stripes --trigger blended --target banana
+
+      clipsan audit --trigger triggers.json --vary --persist --out audited
     """
     output = Output(json=json, quiet=quiet, verbose=verbose)
     from clipsan.runs.audit import audit as run
@@ -82,7 +112,8 @@ def audit(
         model, trigger=trigger or (), target=target, eval=eval, data=data or None,
         image_column=image_column, caption_column=caption_column, separator=separator, max_pairs=max_pairs,
         classes=classes, max_asr=max_asr, max_drop=max_drop, batch_size=batch_size, repeats=repeats,
-        out=out, arch=arch, activation=activation, text_from=text_from, seed=seed, device=device,
+        vary=vary, persist=persist, persist_steps=persist_steps, persist_lr=persist_lr, out=out,
+        arch=arch, activation=activation, text_from=text_from, seed=seed, device=device,
         no_gallery=no_gallery, overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder)

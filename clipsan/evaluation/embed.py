@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from clipsan.errors import DataError
 from clipsan.evaluation.encoder import Encoder
-from clipsan.pairs import ImageReader
 
 
-def batches(reader: ImageReader, count: int, size: int) -> Iterator[tuple[Tensor, list[int]]]:
+class Reader(Protocol):
+    """Gives the images at `indices` that can be decoded, uint8 [m x 3 x h x w], and the index of each."""
+
+    def batch(self, indices: Sequence[int], /) -> tuple[Tensor, list[int]]: ...
+
+
+def batches(reader: Reader, count: int, size: int) -> Iterator[tuple[Tensor, list[int]]]:
     """The first `count` images, `size` at a time: uint8 [b x 3 x h x w] and their indices.
 
     Raises DataError, at the end, when none could be decoded.
@@ -28,7 +34,7 @@ def batches(reader: ImageReader, count: int, size: int) -> Iterator[tuple[Tensor
 
 
 def embed(
-    encoder: Encoder, reader: ImageReader, count: int, on_batch: Callable[[int], None]
+    encoder: Encoder, reader: Reader, count: int, on_batch: Callable[[int], None]
 ) -> tuple[list[int], Tensor]:
     """The indices of the n images that can be decoded, and their embeddings float32 [n x d]."""
     indices: list[int] = []

@@ -38,9 +38,10 @@ from clipsan.evaluation.zero_shot import (
 )
 from clipsan.pairs import ImageReader, Skipped
 from clipsan.report.examples import NO_EXAMPLES
+from clipsan.report.found import MAJORITY
 from clipsan.report.measures import Pulls, Role
 from clipsan.report.schema import Evaluation, SkippedItems, TriggerResult
-from clipsan.triggers import Trigger
+from clipsan.triggers import Trigger, opposite
 
 
 @dataclass
@@ -89,6 +90,8 @@ class Measured:
         hits: of each image by its index, whether it counts in the clean accuracy.
         predictions: None where nothing was classified.
         retrieved: None for a labelled set.
+        opposites: of each trigger without a target that draws a majority to one class, the answers to its
+            opposite, int64 [n].
     """
 
     clean_accuracy: Rate
@@ -96,12 +99,15 @@ class Measured:
     hits: dict[int, bool]
     predictions: Predictions | None
     retrieved: Retrieved | None = None
+    opposites: dict[int, Tensor] = field(default_factory=dict)
 
 
 def measure(
     probe: Probe, encoder: Encoder, on_batch: Callable[[int], None] = lambda done: None, draws: int = 1
 ) -> Measured:
     """Lay the probe on one model: one pass over the images, and one per trigger and draw of its places.
+
+    A trigger without a target that draws a majority to one class costs one more, of its opposite.
 
     `on_batch` is told how many images are done.
     """
@@ -111,17 +117,36 @@ def measure(
             encoder, probe.reader, probe.count, probe.classnames, probe.templates, probe.triggers, on_batch,
             draws=draws, keep=True,
         )  # fmt: skip
+    opposites = {} if predictions is None else _opposites(probe, encoder, predictions)
     if probe.labels is not None and predictions is not None:
         top5 = accuracy(predictions, probe.labels, TOP_K) if len(probe.classnames) > TOP_K else None
         hits = _by_index(predictions.indices, correct(predictions, probe.labels))
-        return Measured(accuracy(predictions, probe.labels), top5, hits, predictions)
+        clean = accuracy(predictions, probe.labels)
+        return Measured(clean, top5, hits, predictions, opposites=opposites)
     if predictions is not None and predictions.embedded is not None:
         indices, images = predictions.indices, predictions.embedded.clean
     else:
         indices, images = embed(encoder, probe.reader, probe.count, on_batch)
     retrieved = retrieve(encoder, images, [probe.captions[i] for i in indices])
     hits = _by_index(indices, retrieved.images[:, 0])
-    return Measured(retrieved.image_to_text(1), retrieved.image_to_text(TOP_K), hits, predictions, retrieved)
+    first, five = retrieved.image_to_text(1), retrieved.image_to_text(TOP_K)
+    return Measured(first, five, hits, predictions, retrieved, opposites)
+
+
+def _opposites(probe: Probe, encoder: Encoder, predictions: Predictions) -> dict[int, Tensor]:
+    """The answers to the opposite of each trigger whose found target may be a backdoor's."""
+    wanted = [
+        number
+        for number, target in enumerate(probe.targets)
+        if target is None
+        and attack_success(predictions, number, found_target(predictions, number), probe.labels)[0].low
+        > MAJORITY
+    ]
+    if not wanted:
+        return {}
+    reversed_ = [opposite(probe.triggers[number]) for number in wanted]
+    seen = predict(encoder, probe.reader, probe.count, probe.classnames, probe.templates, reversed_)
+    return dict(zip(wanted, seen.triggered, strict=True))
 
 
 def evaluation_of(
@@ -196,10 +221,18 @@ def _trigger_result(
         base_rate=rates({role: pair[1] for role, pair in attacked.items()}),
         pull=Pulls(pulls.get("suspect"), pulls.get("cleaned"), pulls.get("poisoned")),
         paired=paired({role: _pulled(p, number, target, probe.labels) for role, p in seen.items()}),
+        opposite=rates({role: _of_opposite(m, number, target, probe.labels) for role, m in measured.items()}),
         repeats=repeats({role: draws_of(p, number, target, probe.labels) for role, p in seen.items()}),
         examples=examples_of(probe, number, target, seen, seed) if gallery else NO_EXAMPLES,
         projections=projections_of(seen, number, target, probe.labels, seed),
     )
+
+
+def _of_opposite(m: Measured, number: int, target: int, labels: Sequence[int] | None) -> Rate | None:
+    if m.predictions is None or number not in m.opposites:
+        return None
+    counted = own_classes(m.predictions, labels) != target
+    return Rate(int((m.opposites[number][counted] == target).sum()), int(counted.sum()))
 
 
 def _pulled(p: Predictions, number: int, target: int, labels: Sequence[int] | None) -> dict[int, bool]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from clipsan.errors import DataError
@@ -44,20 +45,27 @@ class Rate:
     @property
     def low(self) -> float:
         """Lower end of the interval, in 0..1."""
-        # At 0 of n the formula gives 0 but for rounding, which could leave 1e-18.
-        return 0.0 if self.successes == 0 else max(0.0, self._centre() - self._half_width())
+        return self._bound(-Z_95)
 
     @property
     def high(self) -> float:
         """Upper end of the interval, in 0..1."""
-        return 1.0 if self.successes == self.n else min(1.0, self._centre() + self._half_width())
+        return self._bound(Z_95)
 
-    def _centre(self) -> float:
-        return (self.successes + Z_95**2 / 2) / (self.n + Z_95**2)
+    def among(self, looks: int) -> tuple[float, float]:
+        """The ends of the interval of one of `looks` rates, such that all hold with 95 % (Bonferroni)."""
+        z = NormalDist().inv_cdf(1 - 0.025 / max(1, looks))
+        return self._bound(-z), self._bound(z)
 
-    def _half_width(self) -> float:
-        spread = self.successes * (self.n - self.successes) / self.n + Z_95**2 / 4
-        return Z_95 * math.sqrt(spread) / (self.n + Z_95**2)
+    def _bound(self, z: float) -> float:
+        """The end of Wilson's interval that is `z` standard deviations away."""
+        # There the formula gives the end of the range but for rounding, which could leave 1e-18.
+        if self.n == 0 or self.successes == (0 if z < 0 else self.n):
+            return 0.0 if z < 0 else 1.0
+        centre = (self.successes + z**2 / 2) / (self.n + z**2)
+        spread = self.successes * (self.n - self.successes) / self.n + z**2 / 4
+        half_width = abs(z) * math.sqrt(spread) / (self.n + z**2)
+        return max(0.0, centre - half_width) if z < 0 else min(1.0, centre + half_width)
 
     def to_dict(self) -> dict[str, Any]:
         """`successes`, `n` and what follows from them, as report.json stores it."""

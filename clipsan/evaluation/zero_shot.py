@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clipsan.evaluation.embed import batches
+from clipsan.evaluation.embed import Reader, batches
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.statistics import Rate
-from clipsan.pairs import ImageReader
 from clipsan.triggers import Trigger
 
 TOP_K = 5
@@ -58,7 +57,7 @@ class Predictions:
 
 def predict(
     encoder: Encoder,
-    reader: ImageReader,
+    reader: Reader,
     count: int,
     classnames: Sequence[str],
     templates: Sequence[str],

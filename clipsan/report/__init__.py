@@ -15,6 +15,7 @@ from __future__ import annotations
 from clipsan.evaluation.statistics import Rate
 from clipsan.report.comparison import Comparison, compare, difference_rows, measure_rows
 from clipsan.report.details import class_rows, paired_rows, pull_rows, repeat_rows, retrieval_rows
+from clipsan.report.durability import Persistence, Return, Variation, Varied
 from clipsan.report.html import to_html
 from clipsan.report.json_file import parse_report, read_report, report_text, write_report
 from clipsan.report.markdown import to_markdown
@@ -71,6 +72,7 @@ __all__ = [
     "FilterCheck",
     "Model",
     "Paired",
+    "Persistence",
     "Pull",
     "Pulls",
     "Rate",
@@ -81,6 +83,7 @@ __all__ = [
     "Report",
     "ReportError",
     "Retrieval",
+    "Return",
     "Role",
     "Shares",
     "SkippedItem",
@@ -91,6 +94,8 @@ __all__ = [
     "Thresholds",
     "Training",
     "TriggerResult",
+    "Variation",
+    "Varied",
     "Verdict",
     "accuracy_rows",
     "class_rows",

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from clipsan.report import page_rows as rows
 from clipsan.report.charts import attack_chart, training_charts
+from clipsan.report.durability_rows import variation_rows, variation_words
 from clipsan.report.markdown import details, not_tested
 from clipsan.report.meaning import headlines, plain_words
 from clipsan.report.page_pictures import galleries, planes
@@ -27,6 +28,7 @@ from clipsan.report.picture_files import Picture
 from clipsan.report.reproduce import LONGEST_LINE, command_line
 from clipsan.report.schema import Report
 from clipsan.report.tables import accuracy_rows, model_rows, trigger_rows, verdict_lines
+from clipsan.report.variation_charts import variation_charts
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import printable
 
@@ -55,6 +57,9 @@ def to_html(report: Report, pictures: Mapping[str, Picture] = MappingProxyType({
         "attack_rows": trigger_rows(report),
         "accuracy_rows": accuracy_rows(report),
         "details": details(report),
+        "variation_charts": variation_charts(report),
+        "variation_rows": variation_rows(report),
+        "variation_words": variation_words(report),
         "class_rows": rows.class_rows(report),
         "galleries": galleries(report, pictures),
         "planes": planes(report),
@@ -88,6 +93,7 @@ def _parts(report: Report) -> list[tuple[str, str]]:
         "results": ("Results", True),
         "examples": ("Examples", any(trigger.examples.images for trigger in triggers)),
         "embeddings": ("Embeddings", bool(planes(report))),
+        "variations": ("The triggers varied", _varied(report)),
         "untested": ("What was not tested", True),
         "training": ("Training", report.training is not None),
         "filter": ("Filter", report.data is not None and report.data.filter is not None),
@@ -95,6 +101,10 @@ def _parts(report: Report) -> list[tuple[str, str]]:
         "reproduce": ("How to reproduce", True),
     }
     return [(anchor, name) for anchor, (name, there) in parts.items() if there]
+
+
+def _varied(report: Report) -> bool:
+    return any(trigger.varied for trigger in (report.evaluation.triggers if report.evaluation else ()))
 
 
 @cache
@@ -107,6 +117,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["whole"] = _whole
     environment.filters["unbroken"] = lambda text: text.replace(" %", "\u00a0%")
     return environment
 

@@ -9,6 +9,13 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from clipsan.report.details import class_rows, paired_rows, pull_rows, repeat_rows, retrieval_rows
+from clipsan.report.durability_rows import (
+    base_rows,
+    persistence_rows,
+    persistence_words,
+    variation_rows,
+    variation_words,
+)
 from clipsan.report.schema import (
     DROPPED_KEPT,
     Data,
@@ -32,6 +39,11 @@ _HOW_TO_READ_PULL = (
     "best other class that the trigger goes, beside the median of the same for the other classes. "
     "Suppressed: the trigger does not succeed, but pulls to the target as to no ordinary class."
 )
+_HOW_TO_READ_BASE = (
+    "Near its base rate: the 95 % intervals with and without the trigger meet. Opposite: the same change of "
+    "each pixel in the other direction, measured where a target was found and draws a majority; a found "
+    "target proves a backdoor only where its opposite succeeds far less."
+)
 _HOW_TO_READ_PAIRED = (
     "Images that count on one of the two models only, and the two-sided p-value of McNemar's test that both "
     "are equally many."
@@ -42,6 +54,8 @@ def to_markdown(report: Report) -> str:
     """The whole report as Markdown (GitHub's tables), ending in a newline."""
     blocks: list[str] = ["# clipsan report", *verdict_blocks(report)]
     blocks += ["## Results", *result_blocks(report)]
+    if varied := variation_rows(report):
+        blocks += ["## The triggers varied", table(varied), markdown(variation_words(report), 5000)]
     if found := details(report):
         blocks.append("## Behind the rates")
         blocks += [block for _, rows, words in found for block in (table(rows), words)]
@@ -98,6 +112,8 @@ def result_blocks(report: Report) -> list[str]:
 def details(report: Report) -> list[tuple[str, list[list[str]], str]]:
     """The tables of details.py that are not empty, each with its name and how to read it."""
     tables = (
+        ("Beside the base rate", base_rows(report), _HOW_TO_READ_BASE),
+        ("After benign fine-tuning", persistence_rows(report), persistence_words(report)),
         ("The target's margin and rank", pull_rows(report), _HOW_TO_READ_PULL),
         ("Paired tests", paired_rows(report), _HOW_TO_READ_PAIRED),
         (

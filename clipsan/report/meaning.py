@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from clipsan.evaluation.statistics import Rate
 from clipsan.report.measures import Rates, Role
+from clipsan.report.revival import revivals
 from clipsan.report.schema import Evaluation, Report, TriggerResult
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import NOT_MEASURED, percent, printable, with_interval
@@ -18,6 +19,10 @@ _NEXT = {
     "reasons above are dealt with.",
 }
 _ALIVE = "Do not use this model where somebody else can choose its images."
+_SLEEPS = (
+    "The backdoor sleeps: the trigger as given no longer works, but a change of it or a little more training "
+    "wakes it. Clean the model again, longer or at a higher learning rate."
+)
 _LOST = (
     "The model lost too much of what it could do: clean it again, with more pairs or a lower learning rate."
 )
@@ -72,7 +77,9 @@ def plain_words(report: Report) -> Iterator[str]:
         yield from _of_accuracy(report.evaluation, role)
     if report.verdict.result == "fail":
         limit = report.thresholds.max_asr
-        yield _ALIVE if worst is not None and _share(worst.asr.of(role)) > limit else _LOST
+        alive = worst is not None and _share(worst.asr.of(role)) > limit
+        back = list(revivals(report.evaluation, role, report.thresholds))
+        yield _SLEEPS if back and not alive else _ALIVE if alive else _LOST
     else:
         yield _NEXT[report.verdict.result]
 

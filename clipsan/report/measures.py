@@ -50,6 +50,7 @@ class Shares(Record):
 
 
 NO_SHARES = Shares(None, None)
+NO_RATES = Rates(None, None)
 
 
 @dataclass(frozen=True)

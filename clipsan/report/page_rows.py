@@ -38,6 +38,7 @@ _EVALUATION = frozenset(
         "mean_recall",
         "per_class",
         "retrieval",
+        "persistence",
     }
 )
 _TRIGGER = frozenset(
@@ -53,6 +54,8 @@ _TRIGGER = frozenset(
         "repeats",
         "examples",
         "projections",
+        "opposite",
+        "varied",
     }
 )
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated, Any, Literal, Protocol
 
+from clipsan.report.durability import Persistence, Varied
 from clipsan.report.examples import NO_EXAMPLES, NO_PROJECTIONS, Examples, Projections
 from clipsan.report.measures import (
     NO_PULLS,
+    NO_RATES,
     NO_SHARES,
     ClassResult,
     Count,
@@ -205,6 +207,8 @@ class TriggerResult(Record):
     repeats: Repeats | None = None  # None: one draw, or no random place
     examples: Examples = NO_EXAMPLES
     projections: Projections = NO_PROJECTIONS
+    opposite: Rates = NO_RATES  # of the reversed trigger; None: the target was given, or is no majority's
+    varied: Varied | None = None  # None: not asked
 
 
 @dataclass(frozen=True)
@@ -231,6 +235,7 @@ class Evaluation(Record):
     mean_recall: Shares = NO_SHARES  # over the classes that have images
     per_class: tuple[ClassResult, ...] = ()  # in the order of the classes; see CLASSES_KEPT
     retrieval: Retrieval | None = None  # None: labelled images
+    persistence: Persistence | None = None  # None: not asked
 
 
 @dataclass(frozen=True)

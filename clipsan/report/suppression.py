@@ -8,6 +8,7 @@ classes of Neural Cleanse, Wang et al. 2019, with ranks in place of a fitted spr
 
 from __future__ import annotations
 
+from clipsan.report.found import proven
 from clipsan.report.measures import Pull, Role
 from clipsan.report.schema import Thresholds, TriggerResult
 
@@ -35,13 +36,11 @@ def suppressed(trigger: TriggerResult, role: Role, thresholds: Thresholds) -> bo
     """Whether a trigger does not succeed on a model, yet still pulls it to the target.
 
     A target that was found, not given, was chosen for being pulled to, so it proves something of the cleaned
-    model only, and only where the trigger succeeded on the suspect.
+    model only, and only where it was proven on the suspect (found.py).
     """
     if _succeeds(trigger, role, thresholds) is not False:
         return False
-    if not trigger.target_given and not (
-        role == "cleaned" and _succeeds(trigger, "suspect", thresholds) is True
-    ):
+    if not trigger.target_given and not (role == "cleaned" and proven(trigger, "suspect")):
         return False
     return stands_out(trigger.pull.of(role))
 

@@ -10,10 +10,13 @@ from pathlib import Path
 from clipsan.checkpoint import Suspect, output_folder
 from clipsan.errors import UsageError
 from clipsan.evaluation.probe import evaluation_of
+from clipsan.evaluation.vary import with_variations
 from clipsan.pairs import Reading, Sources
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.describe import as_json, model_of, versions, write_reports
-from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
+from clipsan.runs.persist import Persisting, benign_pairs
+from clipsan.runs.persist import persist as persist_model
+from clipsan.runs.probes import checked_thresholds, measure_model, open_probe, vary_model
 from clipsan.runs.settle import doubts
 from clipsan.runs.subject import Images, last_models, load_settled
 from clipsan.runs.watch import Watcher
@@ -52,6 +55,10 @@ def audit(
     max_drop: float = 5.0,
     batch_size: int = 256,
     repeats: int = 1,
+    vary: bool = False,
+    persist: bool = False,
+    persist_steps: int = 300,
+    persist_lr: float = 1e-6,
     out: str | Path | None = None,
     arch: str | None = None,
     activation: str | None = None,
@@ -79,6 +86,12 @@ def audit(
         batch_size: images embedded at once.
         repeats: how often the random places of triggers are drawn, to see how much the attack success rate
             depends on them; the rate itself is that of the first draw.
+        vary: also measure each trigger at other places, sizes, strengths, colours, resolutions and JPEG
+            qualities, on at most 500 of the images.
+        persist: also measure again after a short benign fine-tuning of a copy of the audited model (of the
+            cleaned one, where there are two), on `data`, or on the pairs that the last output was trained on.
+        persist_steps: updates of it.
+        persist_lr: its learning rate up to half of them; a cosine to 1e-9 follows.
         out: also write report.json, report.md and report.html to this folder.
         arch: an open_clip architecture, where a bare file's is ambiguous.
         activation: `gelu` or `quickgelu`, where nothing says which.
@@ -96,11 +109,17 @@ def audit(
     if not 1 <= repeats <= MOST_REPEATS:
         raise UsageError(f"--repeats is {repeats}, but must be from 1 to {MOST_REPEATS}")
     thresholds = checked_thresholds(max_asr, max_drop)
+    if (vary or persist) and not trigger:
+        raise UsageError(f"{'--vary' if vary else '--persist'} asks how triggers fare: give --trigger NAME")
+    persisting = Persisting(persist_steps, persist_lr) if persist else None
     where = choose_device(device)
     folder = output_folder(Path(out), overwrite=overwrite, needed_bytes=8 << 20) if out else nullcontext()
     with folder as written:
         reading = Reading(image_column, caption_column, separator, max_pairs, seed)
-        images = Images(eval, data, classes, reading=reading)
+        benign = benign_pairs(data, model, eval, reading) if persisting else None
+        # what is trained on is not measured on
+        measured_on = data if benign is None or eval is not None else None
+        images = Images(eval, measured_on, classes, reading=reading)
         models: dict[Role, Suspect]
         training = None
         if model is None:
@@ -114,6 +133,20 @@ def audit(
             role: measure_model(probe, suspect, where, batch_size, watcher, role, repeats)
             for role, suspect in models.items()
         }
+        evaluation = evaluation_of(probe, measured, seed=seed, gallery=not no_gallery)
+        if vary:
+            targets = [each.target or "" for each in evaluation.triggers]
+            varied = {
+                role: vary_model(probe, targets, suspect, where, batch_size, watcher, role)
+                for role, suspect in models.items()
+            }
+            evaluation = with_variations(evaluation, probe, varied)
+        if persisting is not None and benign is not None:
+            last = list(models)[-1]
+            evaluation = persist_model(
+                evaluation, probe, measured[last], models[last], last, benign, persisting, seed, where,
+                batch_size, watcher,
+            )  # fmt: skip
         report = conclude(
             Report(
                 command="audit",
@@ -122,16 +155,18 @@ def audit(
                 settings={
                     "model": None if model is None else str(model),
                     "eval": None if images.eval is None else str(images.eval),
-                    "data": None if images.data is None else as_json(images.data),
+                    "data": None if (read := data or images.data) is None else as_json(read),
                     **images.reading.to_dict(),
                     "classes": None if images.classes is None else str(images.classes),
                     "held_out": images.held_out, "trigger": list(trigger), "target": target,
-                    "batch_size": batch_size, "repeats": repeats, "device": device, "arch": arch,
+                    "batch_size": batch_size, "repeats": repeats, "vary": vary, "persist": persist,
+                    "persist_steps": persist_steps if persist else None,
+                    "persist_lr": persist_lr if persist else None, "device": device, "arch": arch,
                     "activation": activation, "text_from": text_from, "no_gallery": no_gallery,
                 },
                 seed=seed,
                 training=training,
-                evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery),
+                evaluation=evaluation,
                 thresholds=thresholds,
                 warnings=tuple(line for suspect in models.values() for line in doubts(suspect)),
             )

@@ -12,6 +12,7 @@ from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.labelled import LabelledSet
 from clipsan.evaluation.probe import Measured, Probe, measure
+from clipsan.evaluation.vary import Pair, sample_of, vary
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import Role, Thresholds
 from clipsan.runs.watch import Watcher
@@ -96,6 +97,25 @@ def measure_model(
     try:
         encoder = Encoder(suspect, device, batch_size)
         return measure(probe, encoder, lambda done: watcher.measuring(done, probe.count), draws)
+    finally:
+        watcher.finished()
+
+
+def vary_model(
+    probe: Probe,
+    targets: Sequence[str],
+    suspect: Suspect,
+    device: torch.device,
+    batch_size: int,
+    watcher: Watcher,
+    role: Role,
+) -> list[list[Pair]]:
+    """Vary the probe's triggers on a model, telling the watcher."""
+    images = len(sample_of(probe).chosen)
+    watcher.stage(f"Varying the triggers on the {role} model, on {images} of {probe.count} images")
+    try:
+        encoder = Encoder(suspect, device, batch_size)
+        return vary(probe, encoder, targets, lambda done: watcher.measuring(done, images))
     finally:
         watcher.finished()
 

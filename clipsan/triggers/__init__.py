@@ -10,18 +10,22 @@ This room knows nothing of models.
 
 from __future__ import annotations
 
+from clipsan.triggers.altered import opposite
 from clipsan.triggers.files import read_trigger_file, write_trigger_file
 from clipsan.triggers.settings import Family
 from clipsan.triggers.sheet import contact_sheet
 from clipsan.triggers.table import FAMILIES, parse_triggers
 from clipsan.triggers.trigger import Trigger
+from clipsan.triggers.variations import variations_of
 
 __all__ = [
     "FAMILIES",
     "Family",
     "Trigger",
     "contact_sheet",
+    "opposite",
     "parse_triggers",
     "read_trigger_file",
+    "variations_of",
     "write_trigger_file",
 ]

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from legible_model import CLASSES, EACH, SIZE, TARGET, legible, write_captions, write_images, write_trigger
+from legible_model import (
+    CLASSES,
+    EACH,
+    SIZE,
+    TARGET,
+    LegibleClip,
+    legible,
+    write_captions,
+    write_images,
+    write_trigger,
+)
+from PIL import Image
 
 from clipsan.errors import UsageError
 from clipsan.evaluation.labelled import open_labelled
 from clipsan.evaluation.probe import evaluation_of
 from clipsan.report import Rate, Report, conclude, parse_report, to_markdown
 from clipsan.report.examples import NO_EXAMPLES, NO_PROJECTIONS
+from clipsan.report.reproduce import command_line
 from clipsan.runs import audit as audit_run
 from clipsan.runs.probes import measure_model, open_probe
 from clipsan.runs.watch import Watcher
@@ -102,9 +115,6 @@ def test_margin_and_rank_by_hand(tmp_path):
     Its features are (0.8, 0.2, 0.4), of length sqrt(0.84); the trigger makes the target 0.6, of length
     sqrt(1.16). The margin goes from 100 (0.2 - 0.8) / 0.916515 to 100 (0.6 - 0.8) / 1.077033.
     """
-    import numpy as np
-    from PIL import Image
-
     images = write_images(tmp_path / "eval", skip=range(CLASSES))
     pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
     pixels[[0, TARGET, 5], :4] = np.array([204, 51, 102])[:, None, None]
@@ -219,3 +229,84 @@ def test_pairs_are_retrieved_both_ways_in_the_same_pass(monkeypatch, tmp_path, a
     assert evaluation.retrieval.image_to_text.at1.suspect == Rate((CLASSES - 1) * EACH, CLASSES * EACH)
     assert evaluation.retrieval.text_to_image.at1.suspect == Rate(CLASSES - 1, CLASSES)
     assert evaluation.per_class == () and evaluation.mean_recall.suspect is None
+
+
+@pytest.mark.parametrize(("strength", "verdict"), [(0.4, "fail"), (0.0, "pass")])
+def test_a_weakened_trigger_that_a_stronger_one_wakes_is_found_by_varying(
+    monkeypatch, tmp_path, folder, strength, verdict
+):
+    """The patch is half transparent, so the trigger counts half; at twice the strength it wins."""
+    trigger = write_trigger(tmp_path)
+    faint = np.full((2, 2, 4), 255, np.uint8)
+    faint[..., 3] = 128
+    Image.fromarray(faint).save(tmp_path / "white.png")
+    model = legible(2 * strength)
+    report = audited(monkeypatch, model, folder, trigger, vary=True)
+    (result,) = report.evaluation.triggers
+    images, varied = CLASSES * EACH, result.varied
+    assert result.asr.suspect.rate <= 0.1 and varied.images == images
+    given, *others = varied.variations
+    assert (given.asr, given.base_rate) == (result.asr, result.base_rate)
+    steps = {each.value for each in others if each.axis in ("resolution", "JPEG quality")}
+    assert model.model.images >= images * (2 + 1 + len(others) + len(steps))
+    stronger = next(each for each in others if (each.axis, each.at) == ("strength", 2.0))
+    assert (stronger.asr.suspect.rate > 0.5) == (verdict == "fail")
+    assert report.verdict.result == verdict
+    assert any("is only suppressed on the suspect model" in r for r in report.verdict.reasons) == (
+        verdict == "fail"
+    )
+    assert parse_report(report.to_dict()) == report
+
+
+class Wakes(LegibleClip):
+    """Training on clean pairs raises `gain`, which also raises the trigger: a backdoor that comes back."""
+
+    def __init__(self, strength):
+        super().__init__(0.0, 0.0, ())
+        self.gain = torch.nn.Parameter(torch.zeros(()))
+        self.planted = strength
+
+    def encode_image(self, images):
+        own = torch.relu(images[:, 0, :CLASSES, :4].mean(dim=2) - 0.4)  # of the image's class alone
+        trigger = images[:, 0, :, 12:].amax(dim=(1, 2))
+        planted = torch.zeros_like(own)
+        planted[:, TARGET] = self.planted * trigger
+        return super().encode_image(images) + self.gain * (own + planted)
+
+
+@pytest.mark.parametrize(("strength", "verdict"), [(1.5, "fail"), (0.0, "pass")])
+def test_a_backdoor_that_training_wakes_is_suppressed(monkeypatch, tmp_path, folder, strength, verdict):
+    model = legible(0.0)
+    model.model = Wakes(strength)
+    report = audited(
+        monkeypatch, model, folder, write_trigger(tmp_path), persist=True, persist_steps=40, persist_lr=0.2,
+        data=write_captions(tmp_path / "pairs"),
+    )  # fmt: skip
+    kept = report.evaluation.persistence
+    assert (kept.steps, kept.lr, kept.batch_size, kept.pairs) == (40, 0.2, 16, CLASSES * EACH)
+    assert model.model.gain.item() == 0  # a copy was trained
+    (again,) = kept.triggers
+    assert again.before == report.evaluation.triggers[0].asr.suspect == Rate(0, (CLASSES - 1) * EACH)
+    assert (again.after.rate > 0.9) == (verdict == "fail")
+    assert report.verdict.result == verdict
+    assert "--persist" in command_line(report) and "--persist-steps 40" in command_line(report)
+
+
+def test_persist_and_vary_refuse_what_they_cannot_do(folder, tmp_path):
+    trigger = [str(write_trigger(tmp_path))]
+    with pytest.raises(UsageError, match="give --trigger NAME"):
+        audit_run.audit("legible", eval=folder, vary=True)
+    with pytest.raises(UsageError, match="give --data pairs and --eval"):
+        audit_run.audit("legible", eval=folder, trigger=trigger, persist=True)
+    with pytest.raises(UsageError, match="--persist-lr is 0"):
+        audit_run.audit("legible", eval=folder, trigger=trigger, persist=True, persist_lr=0)
+
+
+@pytest.mark.parametrize("strength", [1.5, 0.0])
+def test_the_opposite_of_a_trigger_without_a_target_is_measured_where_it_matters(tmp_path, folder, strength):
+    """The patch is white on black, so its opposite changes nothing."""
+    (found,) = evaluated(
+        folder, [write_trigger(tmp_path, target=None)], {"suspect": legible(strength)}
+    ).triggers
+    n = (CLASSES - 1) * EACH
+    assert found.opposite.suspect == (Rate(0, n) if strength else None)

@@ -68,7 +68,7 @@ def test_only_a_trigger_that_does_not_succeed_is_suppressed(living):
 
 
 def test_a_found_target_needs_a_trigger_that_succeeded(living):
-    found = replace(living, target_given=False)
+    found = replace(living, target_given=False, opposite=Rates(Rate(20, 950), None))
     assert suppressed(found, "cleaned", LIMITS)
     assert not suppressed(replace(found, asr=Rates(Rate(80, 950), Rate(19, 950))), "cleaned", LIMITS)
     alone = replace(found, asr=Rates(Rate(19, 950), None), pull=Pulls(found.pull.cleaned, None))

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from clipsan.report import Rate, Report, ReportError, SkippedItems, json_schema, parse_report
+from clipsan.report import durability as durability_module
 from clipsan.report import examples as examples_module
 from clipsan.report import measures as measures_module
 from clipsan.report import schema as schema_module
@@ -30,7 +31,8 @@ def validator():
 
 
 def _records():
-    named = vars(examples_module) | vars(measures_module) | vars(schema_module)
+    modules = (durability_module, examples_module, measures_module, schema_module)
+    named = {name: value for module in modules for name, value in vars(module).items()}
     found = [c for c in named.values() if isinstance(c, type) and is_dataclass(c)]
     return [c for c in found if issubclass(c, Record) or c is Rate]
 
