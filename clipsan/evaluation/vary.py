@@ -24,7 +24,7 @@ VARIED_IMAGES = 500
 """The most images that every variation is measured on."""
 
 AT_ONCE = 8
-"""Triggers varied in one pass: their patterns take up to 200 MB each at 224 px."""
+"""Triggers varied in one pass: their patterns take up to 100 MB each at 224 px."""
 
 Pair = tuple[Rate, Rate]
 
@@ -81,9 +81,8 @@ def _vary(
     size = encoder.suspect.image_size
     laid = [each.whole() for plan in plans for each in plan]
     laid += [Altered("none", size, None, each) for each in steps]
-    seen = predict(
-        encoder, sample, len(sample.chosen), probe.classnames, probe.templates, laid, on_batch
-    )  # fmt: skip
+    n = len(sample.chosen)
+    seen = predict(encoder, sample, n, probe.classnames, probe.templates, laid, on_batch)
     first_bare = len(laid) - len(steps)
     results: list[list[Pair]] = []
     number = 0
