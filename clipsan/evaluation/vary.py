@@ -18,9 +18,13 @@ from clipsan.report.measures import Role
 from clipsan.report.schema import Evaluation
 from clipsan.triggers import variations_of
 from clipsan.triggers.altered import Altered
+from clipsan.triggers.variations import Variation as Plan
 
 VARIED_IMAGES = 500
 """The most images that every variation is measured on."""
+
+AT_ONCE = 8
+"""Triggers varied in one pass: their patterns take up to 100 MB each at 224 px."""
 
 Pair = tuple[Rate, Rate]
 
@@ -57,14 +61,28 @@ def vary(
         on_batch: told how many images are done.
     """
     sample = sample_of(probe)
-    plans = [variations_of(trigger)[0] for trigger in probe.triggers]
+    results: list[list[Pair]] = []
+    for start in range(0, len(targets), AT_ONCE):
+        plans = [variations_of(trigger)[0] for trigger in probe.triggers[start : start + AT_ONCE]]
+        results += _vary(probe, encoder, sample, plans, targets[start : start + AT_ONCE], on_batch)
+    return results
+
+
+def _vary(
+    probe: Probe,
+    encoder: Encoder,
+    sample: Sample,
+    plans: Sequence[Sequence[Plan]],
+    targets: Sequence[str],
+    on_batch: Callable[[int], None],
+) -> list[list[Pair]]:
+    """One pass over the sample for the plans of some triggers, and for each re-encoding without a trigger."""
     steps = list(dict.fromkeys(each.steps for plan in plans for each in plan if each.steps))
     size = encoder.suspect.image_size
     laid = [each.whole() for plan in plans for each in plan]
     laid += [Altered("none", size, None, each) for each in steps]
-    seen = predict(
-        encoder, sample, len(sample.chosen), probe.classnames, probe.templates, laid, on_batch
-    )  # fmt: skip
+    n = len(sample.chosen)
+    seen = predict(encoder, sample, n, probe.classnames, probe.templates, laid, on_batch)
     first_bare = len(laid) - len(steps)
     results: list[list[Pair]] = []
     number = 0

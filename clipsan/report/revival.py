@@ -62,6 +62,14 @@ def revivals(evaluation: Evaluation | None, judged: Role, thresholds: Thresholds
         yield from _returns(evaluation, evaluation.persistence, thresholds)
 
 
+def still_asleep(evaluation: Evaluation) -> Iterator[str]:
+    """What was tried to wake a backdoor, where nothing did."""
+    if tried := looks(evaluation):
+        yield f"None of {tried} variations of the triggers certainly succeeds either."
+    if evaluation.persistence is not None:
+        yield f"None comes back after {evaluation.persistence.steps} steps of benign fine-tuning."
+
+
 def returned(evaluation: Evaluation, thresholds: Thresholds) -> tuple[str, ...]:
     """Names of the triggers that succeed after the benign fine-tuning and did not before."""
     kept = evaluation.persistence

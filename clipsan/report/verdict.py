@@ -13,7 +13,7 @@ from dataclasses import replace
 from clipsan.evaluation.statistics import Rate
 from clipsan.report.found import doubt, limit_of
 from clipsan.report.measures import Role
-from clipsan.report.revival import revivals
+from clipsan.report.revival import revivals, still_asleep
 from clipsan.report.schema import (
     Evaluation,
     Report,
@@ -243,6 +243,7 @@ def _why_passed(evaluation: Evaluation, judged: Role, thresholds: Thresholds) ->
         f"No evidence found: each measured trigger ({names}) has an attack success rate of at most "
         f"{100 * thresholds.max_asr:g} % on the {judged} model."
     )
+    yield from still_asleep(evaluation)
     before, after = evaluation.clean_accuracy.suspect, evaluation.clean_accuracy.cleaned
     if judged == "cleaned" and before and after and before.rate is not None and after.rate is not None:
         yield (
