@@ -23,9 +23,11 @@ from clipsan.report.measures import (
     Rates,
     Repeats,
     Retrieval,
+    RetrievalAttack,
     Role,
     Share,
     Shares,
+    TextTriggerResult,
 )
 from clipsan.report.record import Between, Matching, Record
 
@@ -202,6 +204,12 @@ class TriggerResult(Record):
     pull: Pulls = NO_PULLS
     paired: Paired | None = None  # of the ASR; None: one model
     repeats: Repeats | None = None  # None: one draw, or no random place
+    retrieval: RetrievalAttack | None = None  # None: labelled images, or no caption names the target
+
+    @property
+    def counted(self) -> str:
+        """What the rates count."""
+        return "images"
 
 
 @dataclass(frozen=True)
@@ -228,6 +236,12 @@ class Evaluation(Record):
     mean_recall: Shares = NO_SHARES  # over the classes that have images
     per_class: tuple[ClassResult, ...] = ()  # in the order of the classes; see CLASSES_KEPT
     retrieval: Retrieval | None = None  # None: labelled images
+    text_triggers: tuple[TextTriggerResult, ...] = ()
+
+    @property
+    def attacks(self) -> tuple[TriggerResult | TextTriggerResult, ...]:
+        """The triggers on images, then those in the text."""
+        return (*self.triggers, *self.text_triggers)
 
 
 @dataclass(frozen=True)
