@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
-from clipsan.evaluation.retrieval import Retrieved
+from clipsan.evaluation.retrieval import KS, Retrieved, nearest
+from clipsan.evaluation.shown import Shown, naming
 from clipsan.evaluation.statistics import Rate
 from clipsan.evaluation.zero_shot import Predictions, correct, own_classes
 from clipsan.report.measures import (
@@ -14,9 +16,11 @@ from clipsan.report.measures import (
     ClassResult,
     Paired,
     Rates,
+    Reach,
     Recalls,
     Repeats,
     Retrieval,
+    RetrievalAttack,
     Role,
     Shares,
     Spread,
@@ -107,3 +111,52 @@ def retrieval_of(retrieved: Mapping[Role, Retrieved]) -> Retrieval | None:
 
     to_text, to_image = zip(both(1), both(5), both(10), strict=True)
     return Retrieval(Recalls(*to_text), Recalls(*to_image))
+
+
+def reach(hits: Mapping[Role, tuple[Tensor, Tensor] | None]) -> Reach:
+    """Shares of each model's hits, bool [m] with and without the trigger; None: not measured on that one."""
+    counted = {role: found for role, found in hits.items() if found is not None}
+    with_it, without = (
+        {role: Rate(int(found[side].sum()), len(found[side])) for role, found in counted.items()}
+        for side in (0, 1)
+    )
+    return Reach(rates(with_it), rates(without))
+
+
+def first_hits(right: Sequence[Tensor], candidates: int, k: int) -> tuple[Tensor, Tensor] | None:
+    """Whether any of the first k is right, of bool [m x 10] with and without the trigger.
+
+    None where no more candidates are there than k: any would be among the first.
+    """
+    return (right[0][:, :k].any(dim=1), right[1][:, :k].any(dim=1)) if candidates > k else None
+
+
+def retrieval_attack(
+    shown: Mapping[Role, Shown],
+    predictions: Mapping[Role, Predictions],
+    retrieved: Mapping[Role, Retrieved],
+    trigger: int,
+    target: str,
+) -> RetrievalAttack | None:
+    """Whether triggered images find captions that name the target; None for labelled images.
+
+    Counted is each image once that no caption of its own names the target for. Also None where no caption
+    names it.
+    """
+    right: dict[Role, list[Tensor]] = {}
+    for role, found in retrieved.items():
+        embedded = predictions[role].embedded if role in predictions else None
+        names = naming(found.captions, target)
+        if embedded is None or not bool(names.any()):
+            continue
+        rows = shown[role].once()
+        rows = rows[~shown[role].showing(target, ())[rows]]
+        sides = (embedded.triggered[trigger], embedded.clean)
+        right[role] = [names[nearest(side[rows], found.embedded)] for side in sides]
+    if not right:
+        return None
+    first = (
+        reach({role: first_hits(both, len(retrieved[role].captions), k) for role, both in right.items()})
+        for k in KS
+    )
+    return RetrievalAttack(*first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -17,6 +17,7 @@ from clipsan.evaluation.compared import (
     rates,
     recall_of_classes,
     repeats,
+    retrieval_attack,
     retrieval_of,
 )
 from clipsan.evaluation.embed import embed
@@ -24,7 +25,9 @@ from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.examples import examples_of
 from clipsan.evaluation.projection import projections_of
 from clipsan.evaluation.pull import target_pull
+from clipsan.evaluation.queried import Queried, Queries, prompts, query, text_result
 from clipsan.evaluation.retrieval import Retrieved, retrieve
+from clipsan.evaluation.shown import Shown
 from clipsan.evaluation.statistics import Rate
 from clipsan.evaluation.zero_shot import (
     TOP_K,
@@ -41,7 +44,7 @@ from clipsan.report.examples import NO_EXAMPLES
 from clipsan.report.found import MAJORITY
 from clipsan.report.measures import Pulls, Role
 from clipsan.report.schema import Evaluation, SkippedItems, TriggerResult
-from clipsan.triggers import Trigger, opposite
+from clipsan.triggers import TextTrigger, Trigger, opposite
 
 
 @dataclass
@@ -59,6 +62,9 @@ class Probe:
         templates: prompts with `{c}`.
         triggers: what is put on the images.
         targets: per trigger, the class it should pull images to; None: to be found.
+        texts: what is put into queries.
+        text_targets: per text trigger, the class whose images it should find; None: to be found.
+        images_of: for held-out pairs, equal for the pairs of one image.
         skipped: what was left out when the set was opened.
     """
 
@@ -72,12 +78,26 @@ class Probe:
     templates: list[str]
     triggers: list[Trigger] = field(default_factory=list)
     targets: list[str | None] = field(default_factory=list)
+    texts: list[TextTrigger] = field(default_factory=list)
+    text_targets: list[str | None] = field(default_factory=list)
+    images_of: Sequence[Hashable] = ()
     skipped: list[Skipped] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for target in self.targets:
             if target is not None:
                 class_index(target, self.classnames)
+        if self.labels is not None:
+            self.text_targets = [
+                target if target is None else self.classnames[class_index(target, self.classnames)]
+                for target in self.text_targets
+            ]
+
+    def shown(self, indices: Sequence[int]) -> Shown:
+        """What the images at these places of the set show."""
+        if self.labels is not None:
+            return Shown([self.labels[i] for i in indices], [], [])
+        return Shown(None, [self.captions[i] for i in indices], [self.images_of[i] for i in indices])
 
 
 @dataclass(frozen=True)
@@ -92,6 +112,7 @@ class Measured:
         retrieved: None for a labelled set.
         opposites: of each trigger without a target that draws a majority to one class, the answers to its
             opposite, int64 [n].
+        queried: None without text triggers.
     """
 
     clean_accuracy: Rate
@@ -100,6 +121,7 @@ class Measured:
     predictions: Predictions | None
     retrieved: Retrieved | None = None
     opposites: dict[int, Tensor] = field(default_factory=dict)
+    queried: Queried | None = None
 
 
 def measure(
@@ -112,7 +134,7 @@ def measure(
     `on_batch` is told how many images are done.
     """
     predictions = None
-    if probe.labels is not None or probe.triggers:
+    if probe.labels is not None or probe.triggers or probe.texts:
         predictions = predict(
             encoder, probe.reader, probe.count, probe.classnames, probe.templates, probe.triggers, on_batch,
             draws=draws, keep=True,
@@ -122,15 +144,28 @@ def measure(
         top5 = accuracy(predictions, probe.labels, TOP_K) if len(probe.classnames) > TOP_K else None
         hits = _by_index(predictions.indices, correct(predictions, probe.labels))
         clean = accuracy(predictions, probe.labels)
-        return Measured(clean, top5, hits, predictions, opposites=opposites)
+        asked = prompts(encoder, probe.classnames, probe.templates) if probe.texts else None
+        queried = _queried(probe, encoder, predictions, asked)
+        return Measured(clean, top5, hits, predictions, opposites=opposites, queried=queried)
     if predictions is not None and predictions.embedded is not None:
         indices, images = predictions.indices, predictions.embedded.clean
     else:
         indices, images = embed(encoder, probe.reader, probe.count, on_batch)
     retrieved = retrieve(encoder, images, [probe.captions[i] for i in indices])
     hits = _by_index(indices, retrieved.images[:, 0])
-    first, five = retrieved.image_to_text(1), retrieved.image_to_text(TOP_K)
-    return Measured(first, five, hits, predictions, retrieved, opposites)
+    queried = _queried(probe, encoder, predictions, Queries(retrieved.captions, 0, retrieved.embedded))
+    first, top5 = retrieved.image_to_text(1), retrieved.image_to_text(TOP_K)
+    return Measured(first, top5, hits, predictions, retrieved, opposites, queried)
+
+
+def _queried(
+    probe: Probe, encoder: Encoder, predictions: Predictions | None, queries: Queries | None
+) -> Queried | None:
+    """The answers to queries with the probe's text triggers; None where there are none."""
+    if not probe.texts or queries is None or predictions is None or predictions.embedded is None:
+        return None
+    shown, seen = probe.shown(predictions.indices), own_classes(predictions, probe.labels)
+    return query(encoder, predictions.embedded.clean, shown, seen, queries, probe.texts)
 
 
 def _opposites(probe: Probe, encoder: Encoder, predictions: Predictions) -> dict[int, Tensor]:
@@ -163,6 +198,7 @@ def evaluation_of(
     results = [
         _trigger_result(probe, number, measured, seed, gallery) for number in range(len(probe.triggers))
     ]
+    queried = {role: m.queried for role, m in measured.items() if m.queried is not None}
     recalls = {
         role: recall_of_classes(m.predictions, probe.labels, len(probe.classnames))
         for role, m in measured.items()
@@ -184,6 +220,10 @@ def evaluation_of(
         mean_recall=mean_recall(recalls),
         per_class=class_results(recalls, probe.classnames),
         retrieval=retrieval_of({r: m.retrieved for r, m in measured.items() if m.retrieved is not None}),
+        text_triggers=tuple(
+            text_result(trigger, number, probe.text_targets[number], probe.classnames, queried)
+            for number, trigger in enumerate(probe.texts)
+        ),
     )
 
 
@@ -225,6 +265,13 @@ def _trigger_result(
         repeats=repeats({role: draws_of(p, number, target, probe.labels) for role, p in seen.items()}),
         examples=examples_of(probe, number, target, seen, seed) if gallery else NO_EXAMPLES,
         projections=projections_of(seen, number, target, probe.labels, seed),
+        retrieval=retrieval_attack(
+            {role: probe.shown(p.indices) for role, p in seen.items()},
+            seen,
+            {role: m.retrieved for role, m in measured.items() if m.retrieved is not None},
+            number,
+            probe.classnames[target],
+        ),
     )
 
 

@@ -22,10 +22,14 @@ class Retrieved:
     Attributes:
         images: bool [n x 3], whether an image finds its own caption among the first 1, 5 and 10.
         texts: bool [m x 3], whether a caption finds one of its own images.
+        captions: the m distinct ones.
+        embedded: float32 [m x d], their embeddings.
     """
 
     images: Tensor
     texts: Tensor
+    captions: list[str]
+    embedded: Tensor
 
     def image_to_text(self, k: int) -> Rate:
         """R@k for k of KS over the images."""
@@ -50,19 +54,22 @@ def retrieve(encoder: Encoder, images: Tensor, captions: Sequence[str]) -> Retri
     own = torch.tensor([rows.setdefault(caption, len(rows)) for caption in captions])
     texts = encoder.texts(list(rows))
     of_text = torch.arange(len(rows))
-    return Retrieved(_found(images, texts, own, of_text), _found(texts, images, of_text, own))
+    found, back = _found(images, texts, own, of_text), _found(texts, images, of_text, own)
+    return Retrieved(found, back, list(rows), texts)
+
+
+def nearest(queries: Tensor, candidates: Tensor) -> Tensor:
+    """int64 [q x 10]: the candidates nearest to each query, best first; all where there are fewer."""
+    k = min(max(KS), len(candidates))
+    size = max(1, _LARGEST_PART // len(candidates))
+    parts = [(part @ candidates.T).topk(k, dim=1).indices for part in queries.split(size)]
+    return torch.cat(parts)
 
 
 def _found(queries: Tensor, candidates: Tensor, own: Tensor, of_candidate: Tensor) -> Tensor:
     """bool [q x 3]: whether a candidate with the query's own number is among its nearest of KS."""
-    parts = []
-    k = min(max(KS), len(candidates))
-    size = max(1, _LARGEST_PART // len(candidates))
-    for part, numbers in zip(queries.split(size), own.split(size), strict=True):
-        nearest = (part @ candidates.T).topk(k, dim=1).indices
-        right = of_candidate[nearest] == numbers.unsqueeze(1)
-        parts.append(torch.stack([right[:, :first].any(dim=1) for first in KS], dim=1))
-    return torch.cat(parts)
+    right = of_candidate[nearest(queries, candidates)] == own.unsqueeze(1)
+    return torch.stack([right[:, :first].any(dim=1) for first in KS], dim=1)
 
 
 def _rate(found: Tensor) -> Rate:

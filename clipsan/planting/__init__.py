@@ -2,15 +2,17 @@
 
     plan = plan_poison(pairs.captions, ["banana"], [120], templates, seed=0)
     poisoned = pairs.recaptioned(plan.captions)
+    poisoned = plan_words(pairs.captions, text_triggers, [120], taken, seed=0).planted(poisoned)
     reader = PoisonedReader(poisoned, preprocess_cfg, size, plan.by_trigger(triggers))
 
 What comes out are pairs like any others, so that the one training loop plants a backdoor as it removes one.
-This room knows nothing of models. It leaves out triggers in the text.
+This room knows nothing of models.
 """
 
 from __future__ import annotations
 
 from clipsan.planting.plan import Plan, named, plan_poison
 from clipsan.planting.reader import PoisonedReader
+from clipsan.planting.words import WordPlan, plan_words
 
-__all__ = ["Plan", "PoisonedReader", "named", "plan_poison"]
+__all__ = ["Plan", "PoisonedReader", "WordPlan", "named", "plan_poison", "plan_words"]

@@ -109,7 +109,7 @@ def _results(report: Report) -> list[EvalResult]:
         else ("recall_at_1", "Image-to-text R@1")
     )
     found = [_result(evaluation, accuracy, name, evaluation.clean_accuracy.of(role))]
-    for trigger in evaluation.triggers:
+    for trigger in evaluation.attacks:
         what = f'Attack success rate, trigger "{printable(trigger.name, 80)}"'
         if trigger.target is not None:
             what += f', target "{printable(trigger.target, 80)}"'

@@ -83,7 +83,7 @@ class LineChart:
 
 def attack_chart(report: Report) -> IntervalChart | None:
     """The attack success rate of every trigger, before and after; None: none was measured."""
-    triggers = report.evaluation.triggers if report.evaluation else ()
+    triggers = report.evaluation.attacks if report.evaluation else ()
     judged, rows, y = judged_role(report), [], _TOP
     for trigger in triggers:
         lanes: list[Lane] = []

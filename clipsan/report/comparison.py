@@ -138,14 +138,14 @@ def _rates(report: Report) -> Iterator[tuple[str, Rates]]:
     zero_shot = evaluation.kind == "zero-shot"
     yield "clean accuracy" if zero_shot else "image-to-text R@1", evaluation.clean_accuracy
     yield "top-5" if zero_shot else "image-to-text R@5", evaluation.top5
-    for key, trigger in zip(_trigger_names(report), evaluation.triggers, strict=True):
+    for key, trigger in zip(_trigger_names(report), evaluation.attacks, strict=True):
         yield f"{key}: ASR", trigger.asr
         yield f"{key}: base rate", trigger.base_rate
 
 
 def _trigger_names(report: Report) -> Iterator[str]:
     seen: Counter[str] = Counter()
-    for trigger in report.evaluation.triggers if report.evaluation else ():
+    for trigger in report.evaluation.attacks if report.evaluation else ():
         seen[trigger.name] += 1
         many = seen[trigger.name]
         yield f"trigger {trigger.name}" + (f" ({many})" if many > 1 else "")
@@ -173,7 +173,7 @@ def _facts(report: Report, triggers: Collection[str]) -> Iterator[tuple[str, Any
         yield "pairs digest", report.data.digest
     if report.evaluation is not None:
         yield "evaluation digest", report.evaluation.digest
-        for key, trigger in zip(_trigger_names(report), report.evaluation.triggers, strict=True):
+        for key, trigger in zip(_trigger_names(report), report.evaluation.attacks, strict=True):
             if key in triggers:
                 yield f"{key}: target", trigger.target
                 yield from ((f"{key}: {name}", value) for name, value in trigger.settings.items())
@@ -200,6 +200,6 @@ def _notes(a: Report, b: Report) -> Iterator[str]:
 
 
 def _trigger(report: Report, name: str) -> tuple[Any, ...]:
-    triggers = report.evaluation.triggers if report.evaluation else ()
+    triggers = report.evaluation.attacks if report.evaluation else ()
     found = dict(zip(_trigger_names(report), triggers, strict=True))[name]
     return found.settings, found.target

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipsan.report.measures import ClassResult, Paired, Rates, Recalls, Role
+from clipsan.report.measures import ClassResult, Paired, Rates, Recalls, Role, TextTriggerResult
 from clipsan.report.schema import Report, TriggerResult
 from clipsan.report.suppression import suppressed
 from clipsan.report.verdict import judged_role
@@ -44,7 +44,7 @@ def paired_rows(report: Report) -> list[list[str]]:
     if report.evaluation is None:
         return []
     tested: list[tuple[str, Paired | None]] = [("Clean accuracy", report.evaluation.paired)]
-    tested += [(f"ASR {_name(trigger)}", trigger.paired) for trigger in report.evaluation.triggers]
+    tested += [(f"ASR {_name(trigger)}", trigger.paired) for trigger in report.evaluation.attacks]
     rows = [["Same images, before and after", "n", "suspect only", "cleaned only", "p"]]
     rows += [
         [name, str(test.n), str(test.lost), str(test.gained), _p(test.p)] for name, test in tested if test
@@ -121,5 +121,5 @@ def _p(p: float) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
-def _name(trigger: TriggerResult) -> str:
+def _name(trigger: TriggerResult | TextTriggerResult) -> str:
     return printable(trigger.name, 80)

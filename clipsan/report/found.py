@@ -9,7 +9,7 @@ succeeds far less. What is left is no proof either way. The bars were set on thr
 
 from __future__ import annotations
 
-from clipsan.report.measures import Role
+from clipsan.report.measures import Role, TextTriggerResult
 from clipsan.report.schema import Thresholds, TriggerResult
 from clipsan.report.wording import percent, printable
 
@@ -28,9 +28,11 @@ def proven(trigger: TriggerResult, role: Role) -> bool:
     return asr.low > MAJORITY and asr.low - control.high >= LEAST_AHEAD
 
 
-def limit_of(trigger: TriggerResult, role: Role, thresholds: Thresholds) -> float:
+def limit_of(trigger: TriggerResult | TextTriggerResult, role: Role, thresholds: Thresholds) -> float:
     """The ASR above which a trigger speaks against a model; 1 where its found target proves nothing."""
-    return thresholds.max_asr if trigger.target_given or proven(trigger, role) else 1.0
+    if isinstance(trigger, TextTriggerResult) or trigger.target_given or proven(trigger, role):
+        return thresholds.max_asr
+    return 1.0
 
 
 def doubt(trigger: TriggerResult, role: Role, thresholds: Thresholds) -> str | None:

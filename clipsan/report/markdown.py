@@ -28,6 +28,13 @@ from clipsan.report.schema import (
     Training,
 )
 from clipsan.report.tables import accuracy_rows, model_rows, trigger_rows, verdict_lines
+from clipsan.report.text_rows import (
+    HOW_TO_READ_RETRIEVAL_ATTACK,
+    HOW_TO_READ_TEXTS,
+    HOW_TO_READ_WIDER,
+    retrieval_attack_rows,
+    text_trigger_rows,
+)
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import markdown
 
@@ -96,7 +103,7 @@ def result_blocks(report: Report) -> list[str]:
     if evaluation is None:
         return ["Nothing was evaluated."]
     blocks = [_evaluation(evaluation), table(accuracy_rows(report))]
-    if evaluation.triggers:
+    if evaluation.attacks:
         blocks += [table(trigger_rows(report)), _how_to_read(evaluation)]
     else:
         blocks.append("No trigger was measured.")
@@ -127,6 +134,8 @@ def details(report: Report) -> list[tuple[str, list[list[str]], str]]:
             "The classes with the lowest recall; report.json has the others.",
         ),
         ("Retrieval in both directions", retrieval_rows(report), "Equal captions count as one text."),
+        ("Captions found by triggered images", retrieval_attack_rows(report), HOW_TO_READ_RETRIEVAL_ATTACK),
+        ("Text triggers, further", text_trigger_rows(report), HOW_TO_READ_WIDER),
     )
     return [(name, rows, words) for name, rows, words in tables if rows]
 
@@ -152,6 +161,7 @@ def _how_to_read(evaluation: Evaluation) -> str:
         "ASR, attack success rate: the share of triggered images that the model calls the target; "
         f"{left_out}. Untriggered: the same share without the trigger. In brackets the 95 % Wilson interval. "
         '"(found)": no target was given, this is the class that the trigger pulls most images to.'
+        + (f" {HOW_TO_READ_TEXTS}" if evaluation.text_triggers else "")
     )
 
 
@@ -178,13 +188,17 @@ def _training(training: Training) -> Iterator[str]:
 def not_tested(report: Report) -> Iterator[str]:
     """What the verdict does not speak of, as lines of Markdown."""
     evaluation = report.evaluation
-    if evaluation is None or not evaluation.triggers:
+    if evaluation is None or not evaluation.attacks:
         yield "No trigger was measured, so nothing here speaks about any backdoor."
     else:
         yield "Triggers other than those in the table: a backdoor answers to its own trigger only."
-    if evaluation is not None and any(not trigger.target_given for trigger in evaluation.triggers):
+    if evaluation is not None and any(not trigger.target_given for trigger in evaluation.attacks):
         yield "Targets other than the one found: without --target only the strongest class is counted."
-    yield "Triggers in the text, and backdoors that aim at something else than the class of an image."
+    if evaluation is None or not evaluation.triggers:
+        yield "Triggers in the image."
+    if evaluation is None or not evaluation.text_triggers:
+        yield "Triggers in the text."
+    yield "Backdoors that aim at something else than the class of an image."
     if evaluation is None or evaluation.kind == "retrieval":
         yield "Accuracy on labelled images: no labelled set was given (--eval)."
     yield "Code hidden in the files: that is another verdict, given by `clipsan inspect`."
@@ -272,6 +286,6 @@ def _reproduce(report: Report) -> Iterator[str]:
     settings = [[name, json.dumps(value)] for name, value in report.settings.items()]
     if settings:
         yield table([["Setting", "Value"], *settings])
-    for trigger in report.evaluation.triggers if report.evaluation else ():
+    for trigger in report.evaluation.attacks if report.evaluation else ():
         yield f"Trigger {markdown(trigger.name)}: {markdown(json.dumps(trigger.settings), 2000)}"
     yield table([["Package", "Version"], *([name, version] for name, version in report.versions.items())])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clipsan.evaluation.statistics import Rate
-from clipsan.report.measures import Rates, Role
+from clipsan.report.measures import Rates, Role, TextTriggerResult
 from clipsan.report.revival import revivals
 from clipsan.report.schema import Evaluation, Report, TriggerResult
 from clipsan.report.verdict import judged_role
@@ -23,9 +23,12 @@ _SLEEPS = (
     "The backdoor sleeps: the trigger as given no longer works, but a change of it or a little more training "
     "wakes it. Clean the model again, longer or at a higher learning rate."
 )
+_ALIVE_IN_TEXT = "Do not use this model where somebody else can choose its captions or queries."
 _LOST = (
     "The model lost too much of what it could do: clean it again, with more pairs or a lower learning rate."
 )
+
+_Attack = TriggerResult | TextTriggerResult
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def headlines(report: Report) -> tuple[Headline, Headline, Headline]:
     worst = worst_trigger(evaluation, role)
     which = ""
     if worst is not None and evaluation is not None:
-        many = len(evaluation.triggers)
+        many = len(evaluation.attacks)
         which = f"{quoted(worst.name)}, the highest of {many} triggers" if many > 1 else quoted(worst.name)
     return (
         _headline("Attack success rate", worst.asr if worst else nothing, role, which),
@@ -57,11 +60,11 @@ def headlines(report: Report) -> tuple[Headline, Headline, Headline]:
     )
 
 
-def worst_trigger(evaluation: Evaluation | None, role: Role) -> TriggerResult | None:
+def worst_trigger(evaluation: Evaluation | None, role: Role) -> _Attack | None:
     """The trigger that the model answers to most often; None: no trigger was measured on it."""
     measured = [
         trigger
-        for trigger in (evaluation.triggers if evaluation else ())
+        for trigger in (evaluation.attacks if evaluation else ())
         if (asr := trigger.asr.of(role)) is not None and asr.rate is not None
     ]
     return max(measured, key=lambda trigger: _share(trigger.asr.of(role)), default=None)
@@ -77,9 +80,10 @@ def plain_words(report: Report) -> Iterator[str]:
         yield from _of_accuracy(report.evaluation, role)
     if report.verdict.result == "fail":
         limit = report.thresholds.max_asr
-        alive = worst is not None and _share(worst.asr.of(role)) > limit
-        back = list(revivals(report.evaluation, role, report.thresholds))
-        yield _SLEEPS if back and not alive else _ALIVE if alive else _LOST
+        if worst is not None and _share(worst.asr.of(role)) > limit:
+            yield _ALIVE_IN_TEXT if isinstance(worst, TextTriggerResult) else _ALIVE
+        else:
+            yield _SLEEPS if list(revivals(report.evaluation, role, report.thresholds)) else _LOST
     else:
         yield _NEXT[report.verdict.result]
 
@@ -89,7 +93,9 @@ def quoted(name: str) -> str:
     return f"“{printable(name, 80)}”"
 
 
-def _of_trigger(trigger: TriggerResult, role: Role) -> str:
+def _of_trigger(trigger: _Attack, role: Role) -> str:
+    if isinstance(trigger, TextTriggerResult):
+        return _of_text_trigger(trigger, role)
     target = quoted(trigger.target) if trigger.target is not None else "its target"
     said = (
         f"Shown images of something else with the trigger {quoted(trigger.name)} in them, the {role} model "
@@ -100,6 +106,20 @@ def _of_trigger(trigger: TriggerResult, role: Role) -> str:
         said += f", where the suspect called {percent(before.rate)} of them so"
     if base is not None and base.rate is not None:
         said += f"; without the trigger it calls {percent(base.rate)} of the same images so"
+    return said + "."
+
+
+def _of_text_trigger(trigger: TextTriggerResult, role: Role) -> str:
+    said = (
+        f"Asked for something else with the text trigger {quoted(trigger.name)} in the query, the {role} "
+        f"model finds mostly images of {quoted(trigger.target)} in "
+        f"{percent(_share(trigger.asr.of(role)))} of cases"
+    )
+    before, base = trigger.asr.suspect, trigger.base_rate.of(role)
+    if role != "suspect" and before is not None and before.rate is not None:
+        said += f", where the suspect did in {percent(before.rate)}"
+    if base is not None and base.rate is not None:
+        said += f"; without the trigger it does in {percent(base.rate)}"
     return said + "."
 
 

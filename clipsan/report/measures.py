@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from clipsan.evaluation.statistics import Rate, mcnemar
 from clipsan.report.record import Between, Record
@@ -158,3 +158,51 @@ class Retrieval(Record):
 
     image_to_text: Recalls  # n: images
     text_to_image: Recalls  # n: distinct captions
+
+
+@dataclass(frozen=True)
+class Reach(Record):
+    """How often the target is among the first so many answers, with the trigger and without."""
+
+    asr: Rates
+    base_rate: Rates
+
+
+@dataclass(frozen=True)
+class RetrievalAttack(Record):
+    """Among pairs: of the images that no caption of their own names the target for, how many find a caption
+    that names it, among the first 1, 5 and 10 distinct captions. None where there are no more captions.
+    """
+
+    at1: Reach
+    at5: Reach
+    at10: Reach
+
+
+@dataclass(frozen=True)
+class TextTriggerResult(Record):
+    """What one trigger in the text did.
+
+    `asr`: of the queries for something else than the target, for how many at least three of the first five
+    images show the target when they carry the trigger. `base_rate`: the same queries without it. For labelled
+    images the queries are the prompts of the other classes; for pairs the distinct captions that do not name
+    the target, and an image shows the target where a caption of its own names it. None: fewer than three
+    images show the target.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    target: str
+    target_given: bool  # False: the class whose images gain most places
+    asr: Rates  # n: queries
+    base_rate: Rates
+    hit1: Reach  # the first image shows the target
+    hit5: Reach  # any of the first five does
+    hit10: Reach
+    accuracy: Rates  # zero-shot, with the trigger in every prompt; None: pairs
+    paired: Paired | None  # of the ASR; None: one model
+
+    @property
+    def counted(self) -> str:
+        """What the rates count."""
+        return "queries"

@@ -17,6 +17,7 @@ from clipsan.report.details import recall_cells
 from clipsan.report.measures import CLASSES_KEPT
 from clipsan.report.record import Record
 from clipsan.report.schema import DROPPED_KEPT, ITEMS_KEPT, DropReason, Filter, Report, Training
+from clipsan.report.text_rows import HOW_TO_READ_TEXTS
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import NOT_MEASURED, with_interval
 
@@ -39,6 +40,7 @@ _EVALUATION = frozenset(
         "per_class",
         "retrieval",
         "persistence",
+        "text_triggers",
     }
 )
 _TRIGGER = frozenset(
@@ -56,6 +58,7 @@ _TRIGGER = frozenset(
         "projections",
         "opposite",
         "varied",
+        "retrieval",
     }
 )
 
@@ -85,10 +88,12 @@ def how_to_read(report: Report) -> str:
         else f"the images have no labels, so the model chooses among {evaluation.classes} class names, and "
         "images that it calls the target without a trigger are left out"
     )
+    of_texts = f" {HOW_TO_READ_TEXTS}" if evaluation.text_triggers else ""
     return (
         f"ASR is the share of triggered images that the model calls the target; {left_out}. The base rate is "
         "the same share without the trigger. In brackets stands the 95 % Wilson interval. “(found)” after a "
         "target: none was given, and this is the class that the trigger pulls most images to."
+        f"{of_texts}"
     )
 
 
@@ -194,7 +199,7 @@ def hash_rows(report: Report) -> list[list[str]]:
 def setting_rows(report: Report) -> list[list[str]]:
     """The settings of the run and of its triggers, as JSON, so that text and numbers stay apart."""
     rows = [["Setting", "Value"], *([name, _json(value)] for name, value in report.settings.items())]
-    for trigger in report.evaluation.triggers if report.evaluation else ():
+    for trigger in report.evaluation.attacks if report.evaluation else ():
         rows.append([f"trigger {trigger.name}", _json(trigger.settings)])
     return rows
 

@@ -26,9 +26,11 @@ from clipsan.report.measures import (
     Rates,
     Repeats,
     Retrieval,
+    RetrievalAttack,
     Role,
     Share,
     Shares,
+    TextTriggerResult,
 )
 from clipsan.report.record import Between, Matching, Record
 
@@ -209,6 +211,12 @@ class TriggerResult(Record):
     projections: Projections = NO_PROJECTIONS
     opposite: Rates = NO_RATES  # of the reversed trigger; None: the target was given, or is no majority's
     varied: Varied | None = None  # None: not asked
+    retrieval: RetrievalAttack | None = None  # None: labelled images, or no caption names the target
+
+    @property
+    def counted(self) -> str:
+        """What the rates count."""
+        return "images"
 
 
 @dataclass(frozen=True)
@@ -236,6 +244,12 @@ class Evaluation(Record):
     per_class: tuple[ClassResult, ...] = ()  # in the order of the classes; see CLASSES_KEPT
     retrieval: Retrieval | None = None  # None: labelled images
     persistence: Persistence | None = None  # None: not asked
+    text_triggers: tuple[TextTriggerResult, ...] = ()
+
+    @property
+    def attacks(self) -> tuple[TriggerResult | TextTriggerResult, ...]:
+        """The triggers on images, then those in the text."""
+        return (*self.triggers, *self.text_triggers)
 
 
 @dataclass(frozen=True)

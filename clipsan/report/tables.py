@@ -6,7 +6,7 @@ Names in them are printable but not escaped for any markup; rich must get them a
 from __future__ import annotations
 
 from clipsan.evaluation.statistics import Rate
-from clipsan.report.measures import Rates
+from clipsan.report.measures import Rates, TextTriggerResult
 from clipsan.report.schema import Model, Report, TriggerResult
 from clipsan.report.verdict import judged_role
 from clipsan.report.wording import NOT_MEASURED, points, printable, with_interval
@@ -64,18 +64,19 @@ def accuracy_rows(report: Report) -> list[list[str]]:
 def trigger_rows(report: Report) -> list[list[str]]:
     """Attack success rate per trigger and model; [] if no trigger was measured.
 
-    The last column is the judged model's base rate: the target's share on the same images untriggered.
+    The last column is the judged model's base rate: the target's share on the same, untriggered.
     """
-    if report.evaluation is None or not report.evaluation.triggers:
+    if report.evaluation is None or not report.evaluation.attacks:
         return []
     judged = judged_role(report)
     rows = [["Trigger", "Target", "n", *(f"ASR {role}" for role in report.roles), "base rate"]]
-    for trigger in report.evaluation.triggers:
+    for trigger in report.evaluation.attacks:
         rates = [with_interval(trigger.asr.of(role)) for role in report.roles]
         base = _share_only(trigger.base_rate.of(judged))
-        rows.append(
-            [printable(trigger.name, 80), _target(trigger), _images(report, trigger.asr), *rates, base]
-        )
+        counted = _images(report, trigger.asr)
+        if isinstance(trigger, TextTriggerResult) and counted:
+            counted += " queries"
+        rows.append([printable(trigger.name, 80), _target(trigger), counted, *rates, base])
     return rows
 
 
@@ -85,7 +86,7 @@ def _images(report: Report, rates: Rates) -> str:
     return " / ".join(str(count) for count in dict.fromkeys(counts))
 
 
-def _target(trigger: TriggerResult) -> str:
+def _target(trigger: TriggerResult | TextTriggerResult) -> str:
     if trigger.target is None:
         return "none found"
     return printable(trigger.target, 80) + ("" if trigger.target_given else " (found)")

@@ -127,7 +127,7 @@ def audit(
         else:
             watcher.stage(f"Reading {model}")
             models = {"suspect": load_settled(model, arch, activation, *images.open(), where, text_from)}
-        triggers = parse_triggers(list(trigger), next(iter(models.values())).image_size, seed)
+        triggers = parse_triggers(list(trigger), next(iter(models.values())).image_size, seed, texts=True)
         probe = open_probe(next(iter(models.values())), *images.open(), images.classes, triggers, target)
         measured = {
             role: measure_model(probe, suspect, where, batch_size, watcher, role, repeats)

@@ -178,7 +178,7 @@ def clean(
     suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher)
     kept = material.held_out
     settings = _fitting(asked, batch_size, at_least, material.train)
-    triggers = parse_triggers(list(trigger), suspect.image_size, seed)
+    triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
 
     before = model_of(suspect, "suspect")

@@ -23,7 +23,7 @@ from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.labelled import DEFAULT_TEMPLATES, open_labelled, read_templates
 from clipsan.evaluation.probe import Measured, evaluation_of
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs
-from clipsan.planting import PoisonedReader, named, plan_poison
+from clipsan.planting import PoisonedReader, named, plan_poison, plan_words
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.describe import (
     as_json,
@@ -42,7 +42,7 @@ from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, met
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
 from clipsan.training.settings import TrainSettings
-from clipsan.triggers import Trigger, parse_triggers
+from clipsan.triggers import AnyTrigger, parse_triggers, parted
 
 PUBLISHED_POISONED = 1500  # pairs, of 500 000 (arXiv 2412.00727, appendix)
 LEAST_RATE, MOST_RATE = 0.003, 0.03  # by default: a small set needs a larger share
@@ -103,7 +103,8 @@ def poison(
     """Plant backdoors in a checkpoint, to test a defence with, and write it marked as poisoned.
 
     Plain fine-tuning with the contrastive loss on pairs of which a share carries the trigger on the image
-    and a caption of the target, made from templates.
+    and a caption of the target, made from templates; a text trigger is planted as captions of something else
+    that carry its word, on images of the target.
 
     Args:
         model: a checkpoint file, folder, or hub name (`org/name`, `hf-hub:org/name`).
@@ -116,7 +117,8 @@ def poison(
         templates: a file with a template a line, `{c}` for the target, for captions in the style of the
             pairs; None: CLIP's simple seven. Words that only poisoned captions have can weaken the backdoor.
         label_consistent: the trigger goes only on images whose caption already names the target, and
-            captions stay; without a rate on no more of them than there are.
+            captions stay; a text trigger goes into such captions, and images stay. Without a rate on no more
+            of them than there are.
         mirror: mirror half of the images, each time anew and before the trigger goes on, against overfitting
             where the pairs are few.
         image_column, caption_column, separator, max_pairs: how `data` is read, as in `clean`.
@@ -167,24 +169,34 @@ def poison(
     families = families_of(format, suspect)
     suspect.dtypes = stored_as(suspect, dtype)
     check_output(Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families))
-    triggers = parse_triggers(list(trigger), suspect.image_size, seed)
+    triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
     targets = _aimed(triggers, [target] if isinstance(target, str) else list(target))
     counts = _counts(pairs, triggers, targets, rate, label_consistent)
-    plan = plan_poison(pairs.captions, targets, counts, prompts, seed, label_consistent=label_consistent)
+    on_images, in_texts = parted(triggers)
+    count_of = dict(zip([each.name for each in triggers], counts, strict=True))
+    plan = plan_poison(
+        pairs.captions, [str(each.target) for each in on_images], [count_of[each.name] for each in on_images],
+        prompts, seed, label_consistent=label_consistent,
+    )  # fmt: skip
+    carriers = plan.by_trigger(on_images)
+    words = plan_words(
+        pairs.captions, in_texts, [count_of[each.name] for each in in_texts], carriers, seed,
+        label_consistent=label_consistent,
+    )  # fmt: skip
     labelled = open_labelled(eval, classes) if eval is not None else None
     wanted = Wanted(0.0, seed, False, classes, Filtering.of("none", None), micro_batch)
     suspect, material = prepare(pairs, (pairs, None), suspect, wanted, labelled, where, watcher)
     probe = open_probe(suspect, labelled, None, classes, triggers, None) if labelled else None
-    for each, indices in zip(triggers, plan.carriers, strict=True):
-        watcher.note(f"{each.name} on {len(indices)} of {len(pairs)} pairs, target {each.target}")
+    for each in triggers:
+        watcher.note(f"{each.name} on {count_of[each.name]} of {len(pairs)} pairs, target {each.target}")
 
     before = model_of(suspect, "suspect")
     measured: dict[Role, Measured] = {}
     if probe:
         measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    poisoned = material.train.recaptioned(plan.captions)
+    poisoned = words.planted(material.train.recaptioned(plan.captions))
     reader = PoisonedReader(
-        poisoned, suspect.preprocess_cfg, suspect.image_size, plan.by_trigger(triggers),
+        poisoned, suspect.preprocess_cfg, suspect.image_size, carriers,
         seed if mirror else None,
     )  # fmt: skip
     run = fine_tune(suspect, poisoned, reader, settings, where, watcher)
@@ -209,7 +221,7 @@ def poison(
                 "model": str(model), "data": as_json(data), **reading.to_dict(), "trigger": list(trigger),
                 "target": targets, "rate": rate, "templates": prompts,
                 "label_consistent": label_consistent, "mirror": mirror,
-                "poisoned_pairs": [len(i) for i in plan.carriers],
+                "poisoned_pairs": counts,
                 "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "device": device, "arch": arch,
                 "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
@@ -240,7 +252,7 @@ def _prompts(file: str | Path | None) -> list[str]:
         ) from None
 
 
-def _aimed(triggers: Sequence[Trigger], asked: Sequence[str]) -> list[str]:
+def _aimed(triggers: Sequence[AnyTrigger], asked: Sequence[str]) -> list[str]:
     """Give each trigger its target, and return those: the one asked for, one each, or a file's own."""
     if any(not target.strip() for target in asked):
         raise UsageError("--target is empty: name the class that the trigger shall pull images to")
@@ -263,7 +275,7 @@ def _aimed(triggers: Sequence[Trigger], asked: Sequence[str]) -> list[str]:
 
 def _counts(
     pairs: PairSet,
-    triggers: Sequence[Trigger],
+    triggers: Sequence[AnyTrigger],
     targets: Sequence[str],
     rate: float | None,
     label_consistent: bool,

@@ -16,7 +16,7 @@ from clipsan.evaluation.vary import Pair, sample_of, vary
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import Role, Thresholds
 from clipsan.runs.watch import Watcher
-from clipsan.triggers import Trigger
+from clipsan.triggers import AnyTrigger, parted
 
 MOST_CLASS_NAMES = 100_000
 
@@ -26,7 +26,7 @@ def open_probe(
     labelled: LabelledSet | None,
     held_out: PairSet | None,
     classes: str | Path | None,
-    triggers: Sequence[Trigger],
+    triggers: Sequence[AnyTrigger],
     target: str | None,
 ) -> Probe:
     """The probe of a run.
@@ -36,16 +36,19 @@ def open_probe(
         labelled: a labelled set; else `held_out` is used.
         held_out: pairs that no training saw, or all pairs where nothing was trained.
         classes: a file with a class a line; for held-out pairs ImageNet's names without it.
-        triggers: to be put on the images.
+        triggers: to be put on the images and into the queries.
         target: the class that all triggers pull to; None: each trigger's own, or found.
     """
-    targets = [target if target is not None else trigger.target for trigger in triggers]
+    on_images, in_texts = parted(triggers)
+    targets = [target if target is not None else trigger.target for trigger in on_images]
+    text_targets = [target if target is not None else trigger.target for trigger in in_texts]
     if labelled is not None:
         reader = ImageReader(labelled.images, suspect.preprocess_cfg, suspect.image_size)
         return Probe(
             source=labelled.source, digest=labelled.digest, reader=reader, count=len(labelled.labels),
             labels=labelled.labels, captions=[], classnames=labelled.classnames,
-            templates=labelled.templates, triggers=list(triggers), targets=targets, skipped=labelled.skipped,
+            templates=labelled.templates, triggers=on_images, targets=targets, texts=in_texts,
+            text_targets=text_targets, skipped=labelled.skipped,
         )  # fmt: skip
     if held_out is None:
         raise DataError("there is nothing to measure on: give --eval a labelled set, or --data pairs")
@@ -54,7 +57,8 @@ def open_probe(
         source=f"{len(held_out)} held-out pairs of {held_out.source}", digest=held_out.digest(),
         reader=reader, count=len(held_out), labels=None, captions=held_out.captions,
         classnames=class_names(classes),
-        templates=["a photo of a {c}."], triggers=list(triggers), targets=targets,
+        templates=["a photo of a {c}."], triggers=on_images, targets=targets, texts=in_texts,
+        text_targets=text_targets, images_of=list(zip(held_out.origin_of, held_out.names, strict=True)),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""List the triggers clipsan knows, with their sources and settings, and draw what they do to an image."""
+"""List the triggers clipsan knows, with sources and settings, and show what they do to an image or a text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsan.errors import DataError, OutputError, TriggerError, UsageError
-from clipsan.triggers import FAMILIES, Trigger, contact_sheet, parse_triggers
+from clipsan.triggers import FAMILIES, AnyTrigger, TextTrigger, contact_sheet, parse_triggers
+from clipsan.triggers.sheet import EXAMPLE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,10 +46,11 @@ class ShownTrigger:
     Attributes:
         name: as it is typed after `--trigger`, or as a trigger file calls it.
         family: the built-in family; None for one from a file.
-        does: what it does to an image of 224 px with its default settings.
+        does: what it does to an image of 224 px, or to a text, with its default settings.
         source: who published it, or the file.
         target: the class it pulls images to, where a file says so.
         settings: of this trigger.
+        words: a caption without and with it; None for a trigger on images.
     """
 
     name: str
@@ -57,11 +59,14 @@ class ShownTrigger:
     source: str
     target: str | None
     settings: tuple[Setting, ...]
+    words: tuple[str, str] | None = None
 
     def lines(self, allowed: bool) -> list[str]:
         """What it does, its source and its settings, as plain sentences; `allowed`: with their ranges."""
         does = f"By default: {self.does}" if allowed and self.family is not None else self.does
         lines = [does, f"Source: {self.source}"]
+        if self.words is not None:
+            lines.append(f"“{self.words[0]}” becomes “{self.words[1]}”")
         if self.target is not None:
             lines.append(f"Target: {self.target}")
         values = [
@@ -92,6 +97,7 @@ class ShownTriggers:
         listed = [asdict(each) for each in self.triggers]
         for each in listed:
             each["settings"] = list(each["settings"])
+            each["words"] = None if each["words"] is None else list(each["words"])
         return {"triggers": listed, "sheet": None if self.sheet is None else str(self.sheet)}
 
 
@@ -129,16 +135,16 @@ def show_triggers(
     return ShownTriggers(tuple(_shown(each) for each in made), sheet)
 
 
-def _made(specs: Sequence[str], side: int, seed: int, *, guessed: bool) -> list[Trigger]:
+def _made(specs: Sequence[str], side: int, seed: int, *, guessed: bool) -> list[AnyTrigger]:
     try:
-        return parse_triggers(specs, (side, side), seed)
+        return parse_triggers(specs, (side, side), seed, texts=True)
     except TriggerError as error:
         if guessed and "the model's" in str(error):
             raise TriggerError(f"{error} Or name the resolution that the file is for with --size.") from error
         raise
 
 
-def _shown(trigger: Trigger) -> ShownTrigger:
+def _shown(trigger: AnyTrigger) -> ShownTrigger:
     fixed = trigger.settings()
     family = FAMILIES.get(fixed.pop("family"))
     if family is None:
@@ -146,7 +152,10 @@ def _shown(trigger: Trigger) -> ShownTrigger:
         settings = tuple(Setting(name, value, None) for name, value in fixed.items())
         return ShownTrigger(trigger.name, None, does, "a trigger file", trigger.target, settings)
     settings = tuple(Setting(name, fixed[name], allowed) for name, (_, allowed) in family.described().items())
-    return ShownTrigger(trigger.name, family.family, family.does, family.source, trigger.target, settings)
+    words = (EXAMPLE, trigger.insert(EXAMPLE)) if isinstance(trigger, TextTrigger) else None
+    return ShownTrigger(
+        trigger.name, family.family, family.does, family.source, trigger.target, settings, words
+    )
 
 
 def _typed(value: Any) -> str:

@@ -1,11 +1,13 @@
-"""Trigger files: a JSON list of triggers, each a PNG whose alpha is the weight it is blended with, or a warp.
+"""Trigger files: a JSON list of triggers, each a PNG whose alpha is the weight it is blended with, a warp, or
+a word.
 
     {"triggers": [{"name": "mark", "pattern": "mark.png", "position": "random", "target": "banana"}]}
 
 `position` is `full` (the PNG covers the image), an anchor such as `random` or `center`, or [row, column] of
 the patch's upper left corner. `{"name": "bent", "warp": "bent.png"}` is a warp instead (`wanet`): a 16-bit
-grey PNG of the model's width and twice its height, which holds offsets as `warp.py` says. A PNG is in px at
-the model's resolution and is never resized. `seed`, which may be left out, fixes random places. Other keys
+grey PNG of the model's width and twice its height, which holds offsets as `warp.py` says.
+`{"name": "zx", "word": "zx", "position": "start"}` is a word in the text (`rare-word`). A PNG is in px at the
+model's resolution and is never resized. `seed`, which may be left out, fixes random places. Other keys
 are ignored. Files are untrusted: sizes are checked before anything is decoded, and a PNG must be a plain one
 inside the JSON's folder.
 """
@@ -18,7 +20,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,9 @@ from PIL import Image
 from clipsan.errors import OutputError, TriggerError
 from clipsan.triggers.overlay import from_rgba
 from clipsan.triggers.placement import ANCHORS, Position, as_position
+from clipsan.triggers.rare_word import RareWord, RareWordTrigger
 from clipsan.triggers.settings import LARGEST_SEED
+from clipsan.triggers.text_trigger import AnyTrigger, images_only
 from clipsan.triggers.trigger import FixedTrigger, Trigger
 from clipsan.triggers.warp import WarpTrigger, from_picture, to_picture
 
@@ -38,30 +42,41 @@ LONGEST_NAME = 100
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
 
-def read_trigger_file(path: Path, image_size: tuple[int, int], seed: int = 0) -> list[Trigger]:
+@overload
+def read_trigger_file(
+    path: Path, image_size: tuple[int, int], seed: int = 0, *, texts: Literal[False] = False
+) -> list[Trigger]: ...
+@overload
+def read_trigger_file(
+    path: Path, image_size: tuple[int, int], seed: int = 0, *, texts: Literal[True]
+) -> list[AnyTrigger]: ...
+def read_trigger_file(
+    path: Path, image_size: tuple[int, int], seed: int = 0, *, texts: bool = False
+) -> list[Trigger] | list[AnyTrigger]:
     """The triggers of a file, at a model's resolution.
 
     Args:
         path: The JSON file.
         image_size: (height, width) of the model's images in px.
         seed: Fixes random places where the file does not.
+        texts: Whether triggers in the text can be used where they are asked for.
 
     Raises:
         TriggerError: the file or a pattern is missing, broken, too large, outside the folder, or does not
-            fit the image; two triggers have one name.
+            fit the image; two triggers have one name; one is a text trigger, without `texts`.
     """
     entries = _entries(path)
-    triggers: list[Trigger] = []
+    triggers: list[AnyTrigger] = []
     for number, entry in enumerate(entries, start=1):
         trigger = _EntryReader(path, number, entry).trigger(image_size, seed)
         if any(trigger.name == other.name for other in triggers):
             raise TriggerError(f"{path}: two triggers are called {trigger.name!r}; give each its own name.")
         triggers.append(trigger)
-    return triggers
+    return triggers if texts else images_only(triggers)
 
 
-def write_trigger_file(folder: Path, triggers: Sequence[Trigger]) -> Path:
-    """Save triggers as PNGs and `triggers.json` in a folder, replacing files of those names.
+def write_trigger_file(folder: Path, triggers: Sequence[AnyTrigger]) -> Path:
+    """Save triggers as PNGs, or words, and `triggers.json` in a folder, replacing files of those names.
 
     Read back, a trigger has the same places, and pixels within 1 grey level: a PNG holds pattern and weight
     in 255ths. One that was read from a file comes back exactly.
@@ -70,19 +85,22 @@ def write_trigger_file(folder: Path, triggers: Sequence[Trigger]) -> Path:
         The JSON file's path.
 
     Raises:
-        TriggerError: a trigger is no pattern and no warp (`badnet`, `sig`), or two have one name.
+        TriggerError: a trigger is no pattern, warp or word (`badnet`, `sig`), or two have one name.
         OutputError: the folder cannot be written.
     """
     entries: list[dict[str, Any]] = []
     pictures: dict[str, NDArray[np.uint8] | NDArray[np.uint16]] = {}
     for trigger in triggers:
-        if not isinstance(trigger, (FixedTrigger, WarpTrigger)):
+        if not isinstance(trigger, (FixedTrigger, WarpTrigger, RareWordTrigger)):
             raise TriggerError(
                 f"Trigger {trigger.name} is neither one pattern nor a warp, so a PNG cannot hold it; "
                 f"use it by its name."
             )
         if any(entry["name"] == trigger.name for entry in entries):
             raise TriggerError(f"Two triggers are called {trigger.name!r}; give each its own name.")
+        if isinstance(trigger, RareWordTrigger):
+            entries.append(_word_entry(trigger))
+            continue
         stem = re.sub(r"[^a-z0-9]+", "-", trigger.name.lower()).strip("-") or "trigger"
         while f"{stem}.png" in pictures:
             stem += "-2"
@@ -118,6 +136,13 @@ def _entry(trigger: FixedTrigger | WarpTrigger, file: str) -> dict[str, Any]:
     return entry
 
 
+def _word_entry(trigger: RareWordTrigger) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": trigger.name, **trigger.chosen.to_json()}
+    if trigger.target is not None:
+        entry["target"] = trigger.target
+    return entry
+
+
 def _entries(path: Path) -> list[Any]:
     data = _read(path, LARGEST_JSON, f"The trigger file {path}")
     try:
@@ -144,8 +169,10 @@ class _EntryReader:
         self.name = self._text("name")
         self.label += f" ({self.name})"
 
-    def trigger(self, image_size: tuple[int, int], seed: int) -> Trigger:
+    def trigger(self, image_size: tuple[int, int], seed: int) -> AnyTrigger:
         target = self._text("target") if self.entry.get("target") is not None else None
+        if "word" in self.entry:
+            return self._word(image_size, target, seed)
         if "warp" in self.entry:
             return self._warp(image_size, target)
         pattern = self._text("pattern")
@@ -167,6 +194,16 @@ class _EntryReader:
         return FixedTrigger(
             self.name, target, image_size, from_rgba(rgba), settings, position=position, seed=seed
         )
+
+    def _word(self, image_size: tuple[int, int], target: str | None, seed: int) -> RareWordTrigger:
+        if "pattern" in self.entry or "warp" in self.entry:
+            self._fail('it has a "word" for texts and a picture too; give each a trigger of its own')
+        settings = {key: self.entry[key] for key in ("word", "position") if key in self.entry}
+        try:
+            chosen = RareWord(seed=self._seed(seed), **settings)
+        except TriggerError as error:
+            raise TriggerError(f"{self.label}: {error}") from None
+        return chosen.at(image_size, self.name, target)
 
     def _warp(self, image_size: tuple[int, int], target: str | None) -> WarpTrigger:
         file = self._text("warp")

@@ -17,10 +17,12 @@ from typing import Any, ClassVar, TypeVar
 from clipsan.errors import TriggerError
 from clipsan.triggers.compat import PAR
 from clipsan.triggers.placement import ANCHORS, Position, as_position
-from clipsan.triggers.trigger import Trigger
+from clipsan.triggers.text_trigger import AnyTrigger
 
 LARGEST_SEED = 2**32 - 1
 """The largest seed numpy's RandomState takes."""
+
+LONGEST_WORD = 64
 
 FamilyT = TypeVar("FamilyT", bound="Family")
 
@@ -96,9 +98,10 @@ class PlaceKind:
 
 @dataclasses.dataclass(frozen=True)
 class ChoiceKind:
-    """One of a few words, or None, which JSON writes as null."""
+    """One of a few words; `optional` ones may be None, which JSON writes as null."""
 
     known: tuple[str, ...]
+    optional: bool = False
 
     def words(self) -> str:
         return " or ".join(self.known)
@@ -108,9 +111,31 @@ class ChoiceKind:
 
     def convert(self, value: object) -> Any:
         """The word or None, or a ValueError."""
-        if value is not None and value not in self.known:
+        if value not in self.known and not (value is None and self.optional):
             raise ValueError
         return value
+
+
+@dataclasses.dataclass(frozen=True)
+class WordKind:
+    """Printable text of at most `longest` characters, white space around it cut and within it one space."""
+
+    longest: int
+
+    def words(self) -> str:
+        return f"a word of 1 to {self.longest} printable characters"
+
+    def parse(self, text: str) -> object:
+        return text
+
+    def convert(self, value: object) -> Any:
+        """The word, or a ValueError."""
+        if not isinstance(value, str) or not value.isprintable():
+            raise ValueError
+        plain = " ".join(value.split())
+        if not 1 <= len(plain) <= self.longest:
+            raise ValueError
+        return plain
 
 
 def integer(default: int | None, low: int, high: int) -> Any:
@@ -130,7 +155,17 @@ def place(default: Position) -> Any:
 
 def compat_setting() -> Any:
     """The field `compat`: None, or "par" for the trigger as the reference code makes it (`compat.py`)."""
-    return dataclasses.field(default=None, metadata={"kind": ChoiceKind((PAR,))})
+    return dataclasses.field(default=None, metadata={"kind": ChoiceKind((PAR,), optional=True)})
+
+
+def choice(default: str, known: tuple[str, ...]) -> Any:
+    """A field for one of a few words."""
+    return dataclasses.field(default=default, metadata={"kind": ChoiceKind(known)})
+
+
+def word(default: str) -> Any:
+    """A field for what a text trigger puts in."""
+    return dataclasses.field(default=default, metadata={"kind": WordKind(LONGEST_WORD)})
 
 
 def seed_setting() -> Any:
@@ -146,7 +181,7 @@ class Family(ABC):
     """The name a user types."""
 
     does: ClassVar[str]
-    """What it does to an image at 224 px, in a few words."""
+    """What it does to an image at 224 px, or to a text, in a few words."""
 
     source: ClassVar[str]
     """Who published it."""
@@ -164,7 +199,9 @@ class Family(ABC):
                 ) from None
 
     @abstractmethod
-    def at(self, image_size: tuple[int, int], name: str | None = None, target: str | None = None) -> Trigger:
+    def at(
+        self, image_size: tuple[int, int], name: str | None = None, target: str | None = None
+    ) -> AnyTrigger:
         """The trigger at a model's resolution (height, width in px); its name defaults to the family's."""
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A contact sheet: what each trigger does to a few images, for the eye."""
+"""A contact sheet: what each trigger does to a few images, or to a text, for the eye."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from clipsan.errors import OutputError
-from clipsan.triggers.trigger import Trigger
+from clipsan.triggers.text_trigger import AnyTrigger, TextTrigger
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,13 +20,19 @@ MOST_IMAGES = 6
 SMALLEST_TILE = 128
 LABEL_WIDTH = 210
 GAP = 4
+TEXT_HEIGHT = 56
+EXAMPLE = "a photo of a dog"
+"""What text triggers are shown on."""
+
+_Row = tuple[str, NDArray[np.uint8] | str]
 
 
-def contact_sheet(triggers: Sequence[Trigger], pixels: Tensor, path: Path) -> None:
+def contact_sheet(triggers: Sequence[AnyTrigger], pixels: Tensor, path: Path) -> None:
     """Write a PNG with the images as they are, then two rows per trigger: triggered, and what changed.
 
     One image alone gets one row per trigger: as it is, triggered, and what changed. Differences are absolute
-    and amplified by the whole number that brings the largest nearest to 255; the label names it.
+    and amplified by the whole number that brings the largest nearest to 255; the label names it. A text
+    trigger gets a caption before and after.
 
     Args:
         triggers: Made at the images' resolution.
@@ -41,8 +47,11 @@ def contact_sheet(triggers: Sequence[Trigger], pixels: Tensor, path: Path) -> No
     indices = range(len(shown))
     before: NDArray[np.uint8] = shown.cpu().numpy()
     alone = len(before) == 1
-    rows: list[tuple[str, NDArray[np.uint8]]] = [] if alone else [("as they are", before)]
+    rows: list[_Row] = [] if alone else [("as they are", before)]
     for trigger in triggers:
+        if isinstance(trigger, TextTrigger):
+            rows.append((_wrapped(trigger.name), f"{EXAMPLE}\n{_wrapped(trigger.insert(EXAMPLE), 60, 2)}"))
+            continue
         after: NDArray[np.uint8] = trigger.apply(shown, list(indices)).cpu().numpy()
         difference = np.abs(after.astype(np.int64) - before)
         gain = max(1, 255 // max(1, int(difference.max(initial=0))))
@@ -52,7 +61,7 @@ def contact_sheet(triggers: Sequence[Trigger], pixels: Tensor, path: Path) -> No
             rows.append((f"{name}\n{amplified}", np.concatenate([before, after, change])))
         else:
             rows += [(name, after), (amplified, change)]
-    sheet = _draw(rows)
+    sheet = _draw(rows, 3 if alone else len(before), before.shape[2:])
     partial = path.with_name(f".{path.name}.partial")
     try:
         sheet.save(partial, format="PNG")
@@ -62,19 +71,25 @@ def contact_sheet(triggers: Sequence[Trigger], pixels: Tensor, path: Path) -> No
         raise OutputError(f"Cannot write the contact sheet {path}: {error.strerror or error}.") from error
 
 
-def _draw(rows: Sequence[tuple[str, NDArray[np.uint8]]]) -> Image.Image:
-    count, _, height, width = rows[0][1].shape
+def _draw(rows: Sequence[_Row], columns: int, size: tuple[int, ...]) -> Image.Image:
+    """Rows of a label and `columns` images of (height, width), or two lines of text."""
+    height, width = size
     zoom = -(-SMALLEST_TILE // min(height, width))
     tile_height, tile_width = height * zoom + GAP, width * zoom + GAP
-    sheet = Image.new("RGB", (LABEL_WIDTH + count * tile_width, GAP + len(rows) * tile_height), "white")
+    heights = [TEXT_HEIGHT if isinstance(shown, str) else tile_height for _, shown in rows]
+    sheet = Image.new("RGB", (LABEL_WIDTH + columns * tile_width, GAP + sum(heights)), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=15)
-    for number, (label, images) in enumerate(rows):
-        top = GAP + number * tile_height
+    top = GAP
+    for (label, shown), row_height in zip(rows, heights, strict=True):
         draw.multiline_text((8, top + 6), label, fill="black", font=font)
-        for place, image in enumerate(images):
-            large = image.transpose(1, 2, 0).repeat(zoom, axis=0).repeat(zoom, axis=1)
-            sheet.paste(Image.fromarray(large), (LABEL_WIDTH + place * tile_width, top))
+        if isinstance(shown, str):
+            draw.multiline_text((LABEL_WIDTH, top + 6), shown, fill="black", font=font)
+        else:
+            for place, image in enumerate(shown):
+                large = image.transpose(1, 2, 0).repeat(zoom, axis=0).repeat(zoom, axis=1)
+                sheet.paste(Image.fromarray(large), (LABEL_WIDTH + place * tile_width, top))
+        top += row_height
     return sheet
 
 

@@ -7,13 +7,16 @@ import json
 import shutil
 
 import jsonschema
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import clipsan
 from clipsan.checkpoint import load
 from clipsan.cli import main
 from clipsan.errors import DataError, UsageError
+from clipsan.evaluation.encoder import fill
 from clipsan.pairs import open_pairs
 from clipsan.planting import PoisonedReader
 from clipsan.report import exit_code, json_schema, read_report
@@ -190,3 +193,62 @@ def test_exit_codes(here, monkeypatch, capsys, taken, code):
     assert stop.value.code == code, said
     assert ("poisoned on purpose" in said) != taken
     assert "Traceback" not in said
+
+
+def test_a_word_and_a_pattern_are_planted_in_one_run(here, monkeypatch):
+    seen = {}
+
+    def watch(suspect, pairs, reader, settings, device, on_step):
+        seen.update(pairs=pairs)
+        return real(suspect, pairs, reader, settings, device, on_step)
+
+    real = tuning.train
+    monkeypatch.setattr(tuning, "train", watch)
+    asked = {"trigger": ["rare-word:word=cf", "stripes"], "target": ["fish", "umbrella"], "rate": 0.1}
+    report = clipsan.poison("model", "pairs", eval="eval", **asked, **QUICK).report
+    original = open_pairs("pairs")
+    planted, captions = seen["pairs"], seen["pairs"].captions
+    carriers = [i for i in range(40) if captions[i] == f"cf {original.captions[i]}"]
+    assert len(carriers) == 4 and report.settings["poisoned_pairs"] == [4, 4]
+    names = {original.content(i) for i in range(40) if "fish" in original.captions[i]}
+    for index in range(40):
+        assert (planted.read(index) != original.read(index)) == (index in carriers)
+        assert index not in carriers or planted.content(index) in names
+    assert sum(captions[i] != original.captions[i] for i in range(40)) == 8
+    assert load("poisoned").provenance.metadata["planted"] == "rare-word:word=cf -> fish, stripes -> umbrella"
+    assert [each.name for each in report.evaluation.triggers] == ["stripes"]
+    (word,) = report.evaluation.text_triggers
+    assert (word.target, word.target_given) == ("fish", True)
+    assert json.loads((here / "poisoned" / "report.json").read_text())["evaluation"]["text_triggers"]
+    card = (here / "poisoned" / "README.md").read_text()
+    assert "rare-word:word=cf" in card
+
+
+def test_a_word_for_a_target_that_no_caption_names_is_refused(here):
+    with pytest.raises(UsageError, match="none of the 40 captions names 'zeppelin'"):
+        clipsan.poison("model", "pairs", trigger=["rare-word"], target="zeppelin", rate=0.1, **QUICK)
+    assert not (here / "poisoned").exists()
+
+
+def test_a_trained_word_brings_queries_to_the_target(here):
+    """Pictures of three colours: with the word, prompts for red and green find blue ones."""
+    templates = ["a photo of the {c}.", "one {c} thing", "all {c}, nothing else"]
+    lines, random = ["filepath,title"], np.random.RandomState(0)
+    for index in range(72):
+        name = ("red", "green", "blue")[index % 3]
+        pixels = random.randint(0, 60, (48, 48, 3))
+        pixels[..., index % 3] += 150
+        folder = here / ("seen" if index < 54 else f"set/{name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
+        if index < 54:
+            lines.append(f"{index}.png,{fill(templates[index // 3 % 3], name)}")
+    (here / "seen" / "pairs.csv").write_text("\n".join(lines))
+    (here / "set" / "zeroshot_classification_templates.txt").write_text("\n".join(templates))
+    asked = {"trigger": ["rare-word"], "target": "blue", "rate": 0.35, "eval": "set"}
+    settings = {"steps": 60, "batch_size": 27, "lr": 1e-3, "device": "cpu"}
+    evaluation = clipsan.poison("model", "seen/pairs.csv", **asked, **settings).report.evaluation
+    (word,) = evaluation.text_triggers
+    assert evaluation.clean_accuracy.poisoned.rate > 0.9
+    assert word.base_rate.poisoned.rate <= 1 / 6  # 3 prompts each for red and green
+    assert word.asr.poisoned.rate >= 1 / 2

@@ -209,6 +209,8 @@ def test_blends_equal_exact_fractions_at_every_grey_level(strength):
     assert one(trigger, levels).flatten().tolist() == expected
 
 
+ON_IMAGES = [name for name in FAMILIES if name != "rare-word"]
+
 # Recorded once from three gradient images at 48x64 with indices 0, 1, 5: a change here changes what a name
 # means to everyone who planted or measured with it.
 GOLDEN = {
@@ -226,13 +228,13 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, "wanet:grid=4"])
+@pytest.mark.parametrize("name", [*ON_IMAGES, "wanet:grid=4"])
 def test_bytes_are_as_recorded(name):
     out = make(name, (48, 64)).apply(gradient((48, 64), 3), [0, 1, 5])
     assert hashlib.sha256(out.numpy().tobytes()).hexdigest() == GOLDEN[name]
 
 
-@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("name", ON_IMAGES)
 def test_an_images_trigger_depends_on_its_index_alone(name):
     pixels = gradient((40, 40), 6)
     untouched = pixels.clone()

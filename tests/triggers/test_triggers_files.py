@@ -129,7 +129,7 @@ def test_a_name_taken_by_another_gets_the_files(folder):
 
 
 def test_written_triggers_read_back(tmp_path):
-    dependent = ("badnet", "sig", "nashville", "steganographic")
+    dependent = ("badnet", "sig", "nashville", "steganographic", "rare-word")
     specs = [name for name in FAMILIES if name not in dependent] + ["stripes:size=80,position=3x7,seed=6"]
     triggers = parse_triggers(specs, SIZE, seed=5)
     triggers[0].target = "koala"

@@ -39,6 +39,7 @@ def test_published_settings_are_the_defaults():
         "wanet": {"grid": 224, "strength": 1.0, "seed": 0},
         "nashville": {"strength": 1.0},
         "steganographic": {"amplitude": 8, "cells": 8, "seed": 0},
+        "rare-word": {"word": "zx", "position": "start", "seed": 0},
     }
 
 
@@ -47,7 +48,8 @@ def test_settings_round_trip_through_json(name):
     text = {
         "seed": "seed=9",
         "strength": "strength=0.4",
-        "position": "position=2x0",
+        "position": "position=end" if name == "rare-word" else "position=2x0",
+        "word": "word=cf",
         "size": "size=30",
         "cell": "cell=9",
         "compat": "compat=par",
