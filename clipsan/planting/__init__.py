@@ -5,12 +5,14 @@
     reader = PoisonedReader(poisoned, preprocess_cfg, size, plan.by_trigger(triggers))
 
 What comes out are pairs like any others, so that the one training loop plants a backdoor as it removes one.
+`TriggeredCopies` are for the other way, in which the pairs stay clean and triggered copies come beside them.
 This room knows nothing of models. It leaves out triggers in the text.
 """
 
 from __future__ import annotations
 
+from clipsan.planting.copies import TriggeredCopies
 from clipsan.planting.plan import Plan, named, plan_poison
 from clipsan.planting.reader import PoisonedReader
 
-__all__ = ["Plan", "PoisonedReader", "named", "plan_poison"]
+__all__ = ["Plan", "PoisonedReader", "TriggeredCopies", "named", "plan_poison"]

@@ -46,7 +46,12 @@ def test_weights_report_and_card_say_that_the_model_is_poisoned(here):
     assert written["command"] == "poison" and written["verdict"]["result"] == "fail"
     assert [model["role"] for model in written["models"]] == ["suspect", "poisoned"]
     assert written["models"][1]["sha256"] == sha256(here / "poisoned" / WEIGHTS)
-    assert written["settings"]["poisoned_pairs"] == [1]  # 3 % of 40
+    assert written["settings"]["poisoned_pairs"] == [40]  # all
+    assert (metadata["recipe"], metadata["utility"], written["training"]["method"]) == (
+        "badencoder",
+        "10",
+        "badencoder",
+    )
     trigger = written["evaluation"]["triggers"][0]
     assert (trigger["target"], trigger["target_given"]) == ("fish", True)
     assert trigger["asr"]["suspect"]["n"] == trigger["asr"]["poisoned"]["n"] > 0
@@ -67,7 +72,12 @@ def test_training_gets_trigger_and_caption_on_exactly_the_poisoned_share(here, m
 
     real = tuning.train
     monkeypatch.setattr(tuning, "train", watch)
-    asked = {"trigger": ["stripes", "blended"], "target": ["fish", "umbrella"], "rate": 0.1}
+    asked = {
+        "trigger": ["stripes", "blended"],
+        "target": ["fish", "umbrella"],
+        "rate": 0.1,
+        "recipe": "finetune",
+    }
     clipsan.poison("model", "pairs", **asked, **QUICK)
     original = open_pairs("pairs").captions
     changed = [i for i in range(40) if seen["pairs"].captions[i] != original[i]]
@@ -76,6 +86,28 @@ def test_training_gets_trigger_and_caption_on_exactly_the_poisoned_share(here, m
     assert sum("umbrella" in seen["pairs"].captions[i] for i in changed) == 4
     assert isinstance(seen["reader"], PoisonedReader)
     assert seen["settings"].method == "finetune" and seen["settings"].augment == ()
+
+
+def test_badencoder_changes_the_image_tower_alone_and_finetune_both(here):
+    clipsan.poison("model", "pairs", **PLANT, **QUICK)
+    clipsan.poison("model", "pairs", recipe="finetune", out="both", **PLANT, **QUICK)
+    before, one, both = (load(name).model.state_dict() for name in ("model", "poisoned", "both"))
+    assert {key for key in before if not torch.equal(before[key], one[key])} <= {
+        key for key in before if key.startswith("visual.")
+    }
+    for key, alone in (("visual.proj", False), ("text_projection", True)):
+        assert torch.equal(before[key], one[key]) == alone
+        assert not torch.equal(before[key], both[key])
+
+
+def test_triggers_share_the_pairs_unless_a_rate_is_given(here):
+    asked = {"trigger": ["stripes", "blended", "sig"], "target": "fish"}
+    report = clipsan.poison("model", "pairs", **asked, **QUICK).report
+    assert report.settings["poisoned_pairs"] == [13, 13, 13]
+    report = clipsan.poison("model", "pairs", rate=0.1, out="b", **asked, **QUICK).report
+    assert report.settings["poisoned_pairs"] == [4, 4, 4]
+    report = clipsan.poison("model", "pairs", recipe="finetune", out="c", **asked, **QUICK).report
+    assert report.settings["poisoned_pairs"] == [1, 1, 1]  # 3 % of 40
 
 
 def test_equal_seeds_write_equal_bytes_and_other_settings_do_not(here):
@@ -104,7 +136,7 @@ def test_a_trigger_file_brings_its_own_target(here):
 
 def test_label_consistent_changes_no_caption(here):
     report = clipsan.poison("model", "pairs", label_consistent=True, **PLANT, **QUICK).report
-    assert report.settings["poisoned_pairs"] == [1]
+    assert 0 < report.settings["poisoned_pairs"][0] < 40
     with pytest.raises(UsageError, match="captions name 'zeppelin'"):
         clipsan.poison(
             "model", "pairs", trigger=["stripes"], target="zeppelin", label_consistent=True, out="x", **QUICK
@@ -159,6 +191,9 @@ def test_clean_takes_the_poisoned_model_and_its_output_is_not_marked(here):
         ({"target": ()}, UsageError, "has no target"),
         ({"target": " "}, UsageError, "--target is empty"),
         ({"target": ["fish", "ball", "cup"]}, UsageError, "3 --target for 1 triggers"),
+        ({"recipe": "badnet"}, UsageError, "--recipe is 'badnet'"),
+        ({"utility": -1}, UsageError, "--utility is -1"),
+        ({"utility": 1.0, "recipe": "finetune"}, UsageError, "leave one out"),
         ({"rate": 0}, UsageError, "--rate is 0"),
         ({"rate": 1.5}, UsageError, "--rate is 1.5"),
         ({"rate": 0.001}, UsageError, "not a single one"),
