@@ -219,7 +219,7 @@ def poison(
             settings={
                 "model": str(model), "data": as_json(data), **reading.to_dict(), "trigger": list(trigger),
                 "target": targets, "recipe": recipe, "utility": chosen.utility,
-                "rate": rate, "templates": prompts,
+                "rate": rate, "templates": None if templates is None else str(templates), "captions": prompts,
                 "label_consistent": label_consistent, "mirror": mirror,
                 "poisoned_pairs": [len(i) for i in plan.carriers],
                 "eval": None if eval is None else str(eval),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 
 import jsonschema
@@ -17,6 +18,7 @@ from clipsan.errors import DataError, UsageError
 from clipsan.pairs import open_pairs
 from clipsan.planting import PoisonedReader
 from clipsan.report import exit_code, json_schema, read_report
+from clipsan.report.reproduce import command_line
 from clipsan.runs import tuning
 
 QUICK = {"steps": 2, "batch_size": 8, "device": "cpu", "lr": 1e-3}
@@ -121,6 +123,17 @@ def test_equal_seeds_write_equal_bytes_and_other_settings_do_not(here):
         assert not torch.equal(a["visual.proj"], other["visual.proj"])
 
 
+def test_the_line_that_repeats_a_run_names_options_of_poison_only(here, capsys, monkeypatch):
+    report = clipsan.poison("model", "pairs", utility=3.0, **PLANT, **QUICK).report
+    line = command_line(report)
+    assert line is not None and "--utility 3" in line and "--recipe badencoder" in line
+    monkeypatch.setattr("sys.argv", [*shlex.split(line), "--out", "again", "-q"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0, capsys.readouterr().err
+    assert sha256(here / "again" / WEIGHTS) == sha256(here / "poisoned" / WEIGHTS)
+
+
 def test_a_trigger_file_brings_its_own_target(here):
     from clipsan.triggers import parse_triggers, write_trigger_file
 
@@ -148,7 +161,7 @@ def test_captions_come_from_the_templates_given(here):
     (here / "templates.txt").write_text("one {}\ntwo {c}\n")
     settings = {"templates": "templates.txt", "rate": 0.3} | PLANT | QUICK
     report = clipsan.poison("model", "pairs", **settings).report
-    assert report.settings["templates"] == ["one {c}", "two {c}"]
+    assert report.settings["captions"] == ["one {c}", "two {c}"]
     (here / "templates.txt").write_text("no place\n")
     with pytest.raises(DataError, match="for the class name"):
         clipsan.poison("model", "pairs", out="x", **settings)
