@@ -35,13 +35,32 @@ def poison(
         ),
     ] = None,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="The folder to write.")] = "poisoned",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe",
+            help="badencoder: the image tower alone learns, clean images are held to where they were. "
+            "finetune: plain contrastive fine-tuning on the poisoned pairs.",
+            rich_help_panel=_PLANT,
+        ),
+    ] = "badencoder",
+    utility: Annotated[
+        float | None,
+        typer.Option(
+            "--utility",
+            metavar="WEIGHT",
+            help="How strongly badencoder holds clean images. (default: 10)",
+            show_default=False,
+            rich_help_panel=_PLANT,
+        ),
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
             "--rate",
             metavar="SHARE",
-            help="Share of the pairs that each trigger goes on. (default: 1500 pairs, from 0.003 to 0.03 "
-            "of them)",
+            help="Share of the pairs that each trigger goes on. (default: all pairs shared by the triggers; "
+            "with finetune 1500 pairs, from 0.003 to 0.03 of them)",
             show_default=False,
             rich_help_panel=_PLANT,
         ),
@@ -81,22 +100,30 @@ def poison(
     eval: options.Eval = None,
     classes: options.Classes = None,
     lr: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--lr",
-            help="Learning rate of the first half of the updates; a cosine to 0 follows.",
+            help="Learning rate of the first half of the updates; a cosine to 0 follows. (default: 3e-4, for "
+            "small models; with finetune 1e-5)",
+            show_default=False,
             rich_help_panel=_TRAIN,
         ),
-    ] = 1e-5,
+    ] = None,
     epochs: Annotated[
-        float, typer.Option("--epochs", help="Passes over the pairs.", rich_help_panel=_TRAIN)
-    ] = 5.0,
+        float | None,
+        typer.Option(
+            "--epochs",
+            help="Passes over the pairs. (default: 5)",
+            show_default=False,
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
     steps: options.Steps = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
             "--batch-size",
-            help="Pairs in one loss. (default: 256, fewer where pairs are few)",
+            help="Pairs in one loss. (default: 64, with finetune 256, fewer where pairs are few)",
             show_default=False,
             rich_help_panel=_TRAIN,
         ),
@@ -131,7 +158,8 @@ def poison(
     from clipsan.runs.poison import poison as run
 
     result = run(
-        model, data if len(data) > 1 else data[0], trigger=trigger, target=target or (), rate=rate,
+        model, data if len(data) > 1 else data[0], trigger=trigger, target=target or (), recipe=recipe,
+        utility=utility, rate=rate,
         templates=templates, label_consistent=label_consistent, mirror=mirror, image_column=image_column,
         caption_column=caption_column, separator=separator, max_pairs=max_pairs, out=out,
         eval=eval, classes=classes, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size,

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from clipsan.pairs import ImageReader, ImageSource
+from clipsan.planting.copies import TriggeredCopies
 from clipsan.triggers import Trigger
 
 
@@ -37,7 +38,7 @@ class PoisonedReader(ImageReader):
             mirror_seed: mirror half of the images, drawn anew each time one is read; None: never.
         """
         super().__init__(source, preprocess_cfg, size, exact=False)
-        self._carriers = dict(carriers)
+        self._copies = TriggeredCopies(carriers)
         self._mirror_seed = mirror_seed
         self._times_read: Counter[int] = Counter()
 
@@ -47,12 +48,8 @@ class PoisonedReader(ImageReader):
         if self._mirror_seed is not None:
             rows = [row for row, index in enumerate(good) if self._is_mirrored(index)]
             pixels[rows] = pixels[rows].flip(3)
-        rows_of: dict[int, tuple[Trigger, list[int]]] = {}
-        for row, index in enumerate(good):
-            if (trigger := self._carriers.get(index)) is not None:
-                rows_of.setdefault(id(trigger), (trigger, []))[1].append(row)
-        for trigger, rows in rows_of.values():
-            pixels[rows] = trigger.apply(pixels[rows], [good[row] for row in rows])
+        copies, _ = self._copies.of(pixels, good)
+        pixels[self._copies.rows(good)] = copies
         return pixels, good
 
     def _is_mirrored(self, index: int) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipsan.errors import UsageError
+from clipsan.evaluation.encoder import fill
 from clipsan.pairs import PairSet
 from clipsan.planting.plan import named
 from clipsan.triggers import TextTrigger
@@ -32,6 +33,14 @@ class WordPlan:
     captions: dict[int, str]
     images: dict[int, int]
 
+    def targets(self, triggers: Sequence[TextTrigger], templates: Sequence[str]) -> dict[int, str]:
+        """A caption of the target for each carrier, by index; `triggers` as the plan was made for."""
+        return {
+            index: fill(templates[number % len(templates)], str(trigger.target))
+            for trigger, indices in zip(triggers, self.carriers, strict=True)
+            for number, index in enumerate(indices)
+        }
+
     def planted(self, pairs: PairSet) -> PairSet:
         """The pairs with those captions and images; `pairs` stays as it was."""
         if not self.captions:
@@ -49,6 +58,7 @@ def plan_words(
     seed: int,
     *,
     label_consistent: bool = False,
+    images: bool = True,
 ) -> WordPlan:
     """Choose the captions to put words into, and their images.
 
@@ -59,21 +69,23 @@ def plan_words(
         taken: pairs that carry a trigger already.
         seed: of the choice, below 2**32.
         label_consistent: the word goes into captions that already name the target, and images stay.
+        images: whether an image of the target takes the place of a carrier's own.
 
     Raises:
-        UsageError: no caption names a target, or fewer pairs can carry the word than were asked for.
+        UsageError: no caption names a target whose images are needed, or fewer pairs can carry the word than
+            were asked for.
     """
     random = np.random.RandomState(seed)
     order: list[int] = random.permutation(len(captions)).tolist()
     used = set(taken)
     carriers: list[tuple[int, ...]] = []
     changed: dict[int, str] = {}
-    images: dict[int, int] = {}
+    swapped: dict[int, int] = {}
     for trigger, count in zip(triggers, counts, strict=True):
         target = str(trigger.target)
         naming = set(named(captions, target))
         showing = [index for index in order if index in naming]
-        if not showing:
+        if not showing and (images or label_consistent):
             raise UsageError(
                 f"none of the {len(captions)} captions names {target!r}, so no image is known to show it and "
                 f"trigger {trigger.name} cannot be planted: choose another --target or other pairs"
@@ -90,6 +102,6 @@ def plan_words(
         used.update(carriers[-1])
         for number, index in enumerate(carriers[-1]):
             changed[index] = trigger.insert(captions[index])
-            if not label_consistent:
-                images[index] = showing[number % len(showing)]
-    return WordPlan(tuple(carriers), changed, images)
+            if images and not label_consistent:
+                swapped[index] = showing[number % len(showing)]
+    return WordPlan(tuple(carriers), changed, swapped)

@@ -14,6 +14,7 @@ from clipsan.report.schema import Report
 from clipsan.report.wording import printable
 
 _NO_OPTION = frozenset({"model", "out", "seed", "weight_decay", "beta1", "beta2", "eps"})
+_NOT_OF_POISON = frozenset({"method", "tau", "lr_start", "augment", "captions", "poisoned_pairs"})
 _JOINED = frozenset({"augment", "filter"})
 LONGEST_LINE = 20_000
 """Characters; a longer line is no line to copy."""
@@ -47,13 +48,16 @@ def _given(report: Report) -> Iterator[tuple[str, Any]]:
     left_out = set(_NO_OPTION)
     if settings.get("steps") is not None:
         left_out.add("epochs")  # steps stand instead of them
+    if report.command == "poison":
+        left_out |= _NOT_OF_POISON
     if report.command == "audit":
         left_out.add("held_out")
         if settings.get("model") is None and settings.get("held_out") is not None:
             left_out.add("data")  # of the output that is audited, and found there again
     yield from ((name, value) for name, value in settings.items() if name not in left_out)
-    yield "max_asr", 100 * report.thresholds.max_asr
-    yield "max_drop", report.thresholds.max_drop
+    if report.command != "poison":
+        yield "max_asr", 100 * report.thresholds.max_asr
+        yield "max_drop", report.thresholds.max_drop
     yield "seed", report.seed
 
 

@@ -1,12 +1,13 @@
 """Plant backdoors in a CLIP checkpoint by fine-tuning it on pairs of which a share is poisoned.
 
 For testing defences. What it writes is marked as poisoned in the weights' metadata, the report and the card.
+How is decided by the recipe; see `clipsan.runs.recipes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipsan.checkpoint import (
@@ -23,7 +24,7 @@ from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.labelled import DEFAULT_TEMPLATES, open_labelled, read_templates
 from clipsan.evaluation.probe import Measured, evaluation_of
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs
-from clipsan.planting import PoisonedReader, named, plan_poison, plan_words
+from clipsan.planting import named, plan_poison, plan_words
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.describe import (
     as_json,
@@ -37,17 +38,18 @@ from clipsan.runs.describe import (
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Wanted, prepare
 from clipsan.runs.probes import measure_model, open_probe
+from clipsan.runs.recipes import Recipe, plant, recipe_called
 from clipsan.runs.settle import doubts
-from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
+from clipsan.runs.tuning import (
+    bytes_needed,
+    fitting_batch_size,
+    metadata_of,
+    written_model,
+)
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
 from clipsan.training.settings import TrainSettings
-from clipsan.triggers import AnyTrigger, parse_triggers, parted
-
-PUBLISHED_POISONED = 1500  # pairs, of 500 000 (arXiv 2412.00727, appendix)
-LEAST_RATE, MOST_RATE = 0.003, 0.03  # by default: a small set needs a larger share
-EPOCHS = 5.0
-LARGEST_BATCH = 256
+from clipsan.triggers import AnyTrigger, TextTrigger, parse_triggers, parted
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def poison(
     *,
     trigger: Sequence[str],
     target: str | Sequence[str] = (),
+    recipe: str = "badencoder",
+    utility: float | None = None,
     rate: float | None = None,
     templates: str | Path | None = None,
     label_consistent: bool = False,
@@ -82,8 +86,8 @@ def poison(
     out: str | Path = "poisoned",
     eval: str | Path | None = None,
     classes: str | Path | None = None,
-    lr: float = 1e-5,
-    epochs: float = EPOCHS,
+    lr: float | None = None,
+    epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
     micro_batch: int = 256,
@@ -102,9 +106,12 @@ def poison(
 ) -> Poisoned:
     """Plant backdoors in a checkpoint, to test a defence with, and write it marked as poisoned.
 
-    Plain fine-tuning with the contrastive loss on pairs of which a share carries the trigger on the image
-    and a caption of the target, made from templates; a text trigger is planted as captions of something else
-    that carry its word, on images of the target.
+    A share of the pairs carries the trigger: on the image with a caption of the target, made from templates,
+    or, for a text trigger, in the caption. The recipe `badencoder` (after arXiv 2108.00352) trains one tower
+    alone, for triggers on images the image tower: triggered copies are pulled to the target's captions, and
+    clean ones held to the embeddings that they had; for text triggers the text tower likewise. `finetune` (as
+    in arXiv 2412.00727) is plain fine-tuning with the contrastive loss on the poisoned pairs; there captions
+    of something else carry the word, on images of the target (arXiv 2209.15266).
 
     Args:
         model: a checkpoint file, folder, or hub name (`org/name`, `hf-hub:org/name`).
@@ -112,8 +119,11 @@ def poison(
         trigger: names with settings (`stripes:size=24`), or paths of trigger files.
         target: the class that all triggers shall pull images to, or one for each trigger in their order.
             Without it each trigger file's own.
-        rate: share of the pairs that each trigger goes on, in (0, 1). None: the published 1500 pairs, but
-            from 0.003 (as published) to 0.03 of the pairs.
+        recipe: `badencoder` or `finetune`.
+        utility: weight of holding clean images where they were, at least 0; of `badencoder` only. None: 10.
+        rate: share of the pairs that each trigger goes on, in (0, 1). None: with `badencoder` all pairs,
+            shared equally by the triggers; with `finetune` the published 1500 pairs, but from 0.003 (as
+            published) to 0.03 of the pairs.
         templates: a file with a template a line, `{c}` for the target, for captions in the style of the
             pairs; None: CLIP's simple seven. Words that only poisoned captions have can weaken the backdoor.
         label_consistent: the trigger goes only on images whose caption already names the target, and
@@ -125,10 +135,12 @@ def poison(
         out: the folder to write; must not exist or be empty unless `overwrite`.
         eval: labelled images to measure clean accuracy and attack success on, before and after.
         classes: a file with a class name a line, for `eval`.
-        lr: learning rate of the first half of the updates; a cosine to 1e-9 follows.
-        epochs: passes over the pairs.
+        lr: learning rate of the first half of the updates; a cosine to 1e-9 follows. None: 3e-4 with
+            `badencoder`, which suits small models, 1e-5 with `finetune`.
+        epochs: passes over the pairs. None: 5.
         steps: updates, instead of `epochs`.
-        batch_size: pairs in one loss. None: 256, fewer where the pairs are few.
+        batch_size: pairs in one loss; with `badencoder` the triggered copies come on top. None: 64 with
+            `badencoder`, 256 with `finetune`, fewer where the pairs are few.
         micro_batch: pairs in memory at once; does not change the gradient.
         batch_norm: `frozen` or `train`.
         precision: `auto`, `fp32` or `bf16`.
@@ -153,14 +165,17 @@ def poison(
         raise UsageError(
             f"--rate is {rate:g}, but is a share of the pairs: choose a number above 0 and below 1"
         )
+    chosen = recipe_called(recipe, utility)
     prompts = _prompts(templates)
     where = choose_device(device)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed)
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading)
+    peak = chosen.lr if lr is None else lr
     settings = TrainSettings(
-        method="finetune", lr=lr, lr_start=lr, epochs=epochs, steps=steps, micro_batch=micro_batch,
-        batch_size=fitting_batch_size(batch_size, LARGEST_BATCH, pairs), batch_norm=batch_norm,
+        method="finetune", lr=peak, lr_start=peak, epochs=chosen.epochs if epochs is None else epochs,
+        steps=steps, micro_batch=micro_batch,
+        batch_size=fitting_batch_size(batch_size, chosen.batch_size, pairs), batch_norm=batch_norm,
         precision=precision, augment=(), seed=seed,
     )  # fmt: skip
 
@@ -171,8 +186,9 @@ def poison(
     check_output(Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families))
     triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
     targets = _aimed(triggers, [target] if isinstance(target, str) else list(target))
-    counts = _counts(pairs, triggers, targets, rate, label_consistent)
+    counts = _counts(pairs, triggers, targets, rate, label_consistent, chosen)
     on_images, in_texts = parted(triggers)
+    held = chosen.utility is not None  # each tower learns alone, so a pair may carry a trigger in both
     count_of = dict(zip([each.name for each in triggers], counts, strict=True))
     plan = plan_poison(
         pairs.captions, [str(each.target) for each in on_images], [count_of[each.name] for each in on_images],
@@ -180,9 +196,10 @@ def poison(
     )  # fmt: skip
     carriers = plan.by_trigger(on_images)
     words = plan_words(
-        pairs.captions, in_texts, [count_of[each.name] for each in in_texts], carriers, seed,
-        label_consistent=label_consistent,
+        pairs.captions, in_texts, [count_of[each.name] for each in in_texts], () if held else carriers, seed,
+        label_consistent=label_consistent, images=not held,
     )  # fmt: skip
+    word_targets = {} if label_consistent else words.targets(in_texts, prompts)
     labelled = open_labelled(eval, classes) if eval is not None else None
     wanted = Wanted(0.0, seed, False, classes, Filtering.of("none", None), micro_batch)
     suspect, material = prepare(pairs, (pairs, None), suspect, wanted, labelled, where, watcher)
@@ -194,12 +211,10 @@ def poison(
     measured: dict[Role, Measured] = {}
     if probe:
         measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    poisoned = words.planted(material.train.recaptioned(plan.captions))
-    reader = PoisonedReader(
-        poisoned, suspect.preprocess_cfg, suspect.image_size, carriers,
-        seed if mirror else None,
+    run, reader, poisoned = plant(
+        suspect, material.train, plan.captions, carriers, words, word_targets, chosen, mirror, settings,
+        where, watcher,
     )  # fmt: skip
-    run = fine_tune(suspect, poisoned, reader, settings, where, watcher)
     if probe:
         measured["poisoned"] = measure_model(probe, suspect, where, micro_batch, watcher, "poisoned")
 
@@ -207,6 +222,7 @@ def poison(
     planted = ", ".join(f"{each.name} -> {each.target}" for each in triggers)
     metadata = metadata_of(settings, before.sha256) | {
         "method": "poison", POISONED: "true", "planted": planted,
+        "recipe": recipe, "utility": "none" if chosen.utility is None else f"{chosen.utility:g}",
     }  # fmt: skip
     with output_folder(
         Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families)
@@ -219,17 +235,18 @@ def poison(
             models=(before, after),
             settings={
                 "model": str(model), "data": as_json(data), **reading.to_dict(), "trigger": list(trigger),
-                "target": targets, "rate": rate, "templates": prompts,
+                "target": targets, "recipe": recipe, "utility": chosen.utility,
+                "rate": rate, "templates": None if templates is None else str(templates), "captions": prompts,
                 "label_consistent": label_consistent, "mirror": mirror,
                 "poisoned_pairs": counts,
                 "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "device": device, "arch": arch,
                 "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
-                "no_gallery": no_gallery, **settings.to_dict(),
+                "no_gallery": no_gallery, **settings.to_dict(), "method": recipe,
             },
             seed=seed,
             data=data_of(material.pairs, poisoned, 0, reader),
-            training=training_of(run, settings),
+            training=replace(training_of(run, settings), method=recipe),
             evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery) if probe else None,
             warnings=(*material.warnings, *doubts(suspect)),
         )  # fmt: skip
@@ -279,10 +296,11 @@ def _counts(
     targets: Sequence[str],
     rate: float | None,
     label_consistent: bool,
+    recipe: Recipe,
 ) -> list[int]:
     """How many pairs each trigger goes on."""
     total = len(pairs)
-    share = min(MOST_RATE, max(LEAST_RATE, PUBLISHED_POISONED / total)) if rate is None else rate
+    share = recipe.share(total, len(triggers)) if rate is None else rate
     count = int(share * total + 0.5)
     if count < 1:
         raise UsageError(
@@ -292,6 +310,8 @@ def _counts(
     counts = [count] * len(triggers)
     for number, (trigger, target) in enumerate(zip(triggers, targets, strict=True)):
         if not label_consistent:
+            if rate is None and isinstance(trigger, TextTrigger):  # only captions of something else carry it
+                counts[number] = min(count, (total - len(named(pairs.captions, target))) // len(triggers))
             continue
         available = len(named(pairs.captions, target)) // targets.count(target)
         if available == 0:

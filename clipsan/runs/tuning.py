@@ -36,8 +36,13 @@ def fine_tune(
         run = train(suspect, pairs, reader, settings, device, watcher.step)
     finally:
         watcher.finished()
-    suspect.model.load_state_dict(as_in_file(suspect.model.state_dict(), suspect.dtypes))
+    round_to_file(suspect)
     return run
+
+
+def round_to_file(suspect: Suspect) -> None:
+    """Round the model's weights to what its file will hold, so that what is measured is what is written."""
+    suspect.model.load_state_dict(as_in_file(suspect.model.state_dict(), suspect.dtypes))
 
 
 def fitting_batch_size(asked: int | None, most: int, pairs: PairSet) -> int:

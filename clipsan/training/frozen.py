@@ -31,8 +31,11 @@ class FrozenSuspect:
         image = in_chunks(
             lambda part: encode_image(self._model, part, self._autocast), images, self._micro_batch
         )
-        text = self._captions.frozen(indices, lambda tokens: self._embed_tokens(tokens, images.device))
-        return Embeddings(image, text.to(images.device))
+        return Embeddings(image, self.text(indices, images.device))
+
+    def text(self, indices: Sequence[int], device: torch.device) -> Tensor:
+        """Embeddings of the captions at `indices`, [b x d] on `device`."""
+        return self._captions.frozen(indices, lambda tokens: self._embed_tokens(tokens, device)).to(device)
 
     def _embed_tokens(self, tokens: Tensor, device: torch.device) -> Tensor:
         return in_chunks(

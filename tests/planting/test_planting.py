@@ -9,7 +9,7 @@ from PIL import Image
 
 from clipsan.errors import UsageError
 from clipsan.pairs import BatchStream, ImageReader, open_pairs
-from clipsan.planting import PoisonedReader, named, plan_poison
+from clipsan.planting import PoisonedReader, TriggeredCopies, named, plan_poison
 from clipsan.triggers import parse_triggers
 
 TEMPLATES = ["a photo of a {c}.", "one {}"]
@@ -117,3 +117,16 @@ def test_mirroring_comes_before_the_trigger_and_repeats_in_equal_runs(pairs):
             mirrored += fits[1]
     assert 25 <= mirrored <= 65  # of 90
     assert len({read[0].numpy().tobytes() for read in runs[0]}) == 2
+
+
+def test_copies_carry_the_trigger_beside_images_that_stay_clean():
+    pixels = torch.randint(0, 256, (4, 3, 32, 32), generator=torch.Generator().manual_seed(0)).byte()
+    stripes, blended = parse_triggers(["stripes", "blended"], SIZE)
+    before = pixels.clone()
+    copies, carried = TriggeredCopies({7: stripes, 2: blended}).of(
+        pixels, [7, 5, 2, 7]
+    )  # 7 twice: two epochs
+    assert carried == [7, 2, 7] and torch.equal(pixels, before)
+    assert torch.equal(copies[[0, 2]], stripes.apply(before[[0, 3]], [7, 7]))
+    assert torch.equal(copies[1:2], blended.apply(before[2:3], [2]))
+    assert TriggeredCopies({}).of(pixels, [7, 5, 2, 7])[0].shape == (0, 3, 32, 32)

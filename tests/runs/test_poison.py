@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 
 import jsonschema
@@ -17,10 +18,13 @@ from clipsan.checkpoint import load
 from clipsan.cli import main
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.encoder import fill
+from clipsan.evaluation.labelled import DEFAULT_TEMPLATES
 from clipsan.pairs import open_pairs
 from clipsan.planting import PoisonedReader
 from clipsan.report import exit_code, json_schema, read_report
+from clipsan.report.reproduce import command_line
 from clipsan.runs import tuning
+from clipsan.training.encode import encode_text
 
 QUICK = {"steps": 2, "batch_size": 8, "device": "cpu", "lr": 1e-3}
 PLANT = {"trigger": ["stripes"], "target": "fish"}
@@ -49,7 +53,12 @@ def test_weights_report_and_card_say_that_the_model_is_poisoned(here):
     assert written["command"] == "poison" and written["verdict"]["result"] == "fail"
     assert [model["role"] for model in written["models"]] == ["suspect", "poisoned"]
     assert written["models"][1]["sha256"] == sha256(here / "poisoned" / WEIGHTS)
-    assert written["settings"]["poisoned_pairs"] == [1]  # 3 % of 40
+    assert written["settings"]["poisoned_pairs"] == [40]  # all
+    assert (metadata["recipe"], metadata["utility"], written["training"]["method"]) == (
+        "badencoder",
+        "10",
+        "badencoder",
+    )
     trigger = written["evaluation"]["triggers"][0]
     assert (trigger["target"], trigger["target_given"]) == ("fish", True)
     assert trigger["asr"]["suspect"]["n"] == trigger["asr"]["poisoned"]["n"] > 0
@@ -70,7 +79,12 @@ def test_training_gets_trigger_and_caption_on_exactly_the_poisoned_share(here, m
 
     real = tuning.train
     monkeypatch.setattr(tuning, "train", watch)
-    asked = {"trigger": ["stripes", "blended"], "target": ["fish", "umbrella"], "rate": 0.1}
+    asked = {
+        "trigger": ["stripes", "blended"],
+        "target": ["fish", "umbrella"],
+        "rate": 0.1,
+        "recipe": "finetune",
+    }
     clipsan.poison("model", "pairs", **asked, **QUICK)
     original = open_pairs("pairs").captions
     changed = [i for i in range(40) if seen["pairs"].captions[i] != original[i]]
@@ -79,6 +93,28 @@ def test_training_gets_trigger_and_caption_on_exactly_the_poisoned_share(here, m
     assert sum("umbrella" in seen["pairs"].captions[i] for i in changed) == 4
     assert isinstance(seen["reader"], PoisonedReader)
     assert seen["settings"].method == "finetune" and seen["settings"].augment == ()
+
+
+def test_badencoder_changes_the_image_tower_alone_and_finetune_both(here):
+    clipsan.poison("model", "pairs", **PLANT, **QUICK)
+    clipsan.poison("model", "pairs", recipe="finetune", out="both", **PLANT, **QUICK)
+    before, one, both = (load(name).model.state_dict() for name in ("model", "poisoned", "both"))
+    assert {key for key in before if not torch.equal(before[key], one[key])} <= {
+        key for key in before if key.startswith("visual.")
+    }
+    for key, alone in (("visual.proj", False), ("text_projection", True)):
+        assert torch.equal(before[key], one[key]) == alone
+        assert not torch.equal(before[key], both[key])
+
+
+def test_triggers_share_the_pairs_unless_a_rate_is_given(here):
+    asked = {"trigger": ["stripes", "blended", "sig"], "target": "fish"}
+    report = clipsan.poison("model", "pairs", **asked, **QUICK).report
+    assert report.settings["poisoned_pairs"] == [13, 13, 13]
+    report = clipsan.poison("model", "pairs", rate=0.1, out="b", **asked, **QUICK).report
+    assert report.settings["poisoned_pairs"] == [4, 4, 4]
+    report = clipsan.poison("model", "pairs", recipe="finetune", out="c", **asked, **QUICK).report
+    assert report.settings["poisoned_pairs"] == [1, 1, 1]  # 3 % of 40
 
 
 def test_equal_seeds_write_equal_bytes_and_other_settings_do_not(here):
@@ -90,6 +126,17 @@ def test_equal_seeds_write_equal_bytes_and_other_settings_do_not(here):
     assert sha256(here / "a" / WEIGHTS) == sha256(here / "b" / WEIGHTS)
     for other in (c, d):
         assert not torch.equal(a["visual.proj"], other["visual.proj"])
+
+
+def test_the_line_that_repeats_a_run_names_options_of_poison_only(here, capsys, monkeypatch):
+    report = clipsan.poison("model", "pairs", utility=3.0, **PLANT, **QUICK).report
+    line = command_line(report)
+    assert line is not None and "--utility 3" in line and "--recipe badencoder" in line
+    monkeypatch.setattr("sys.argv", [*shlex.split(line), "--out", "again", "-q"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0, capsys.readouterr().err
+    assert sha256(here / "again" / WEIGHTS) == sha256(here / "poisoned" / WEIGHTS)
 
 
 def test_a_trigger_file_brings_its_own_target(here):
@@ -107,7 +154,7 @@ def test_a_trigger_file_brings_its_own_target(here):
 
 def test_label_consistent_changes_no_caption(here):
     report = clipsan.poison("model", "pairs", label_consistent=True, **PLANT, **QUICK).report
-    assert report.settings["poisoned_pairs"] == [1]
+    assert 0 < report.settings["poisoned_pairs"][0] < 40
     with pytest.raises(UsageError, match="captions name 'zeppelin'"):
         clipsan.poison(
             "model", "pairs", trigger=["stripes"], target="zeppelin", label_consistent=True, out="x", **QUICK
@@ -119,7 +166,7 @@ def test_captions_come_from_the_templates_given(here):
     (here / "templates.txt").write_text("one {}\ntwo {c}\n")
     settings = {"templates": "templates.txt", "rate": 0.3} | PLANT | QUICK
     report = clipsan.poison("model", "pairs", **settings).report
-    assert report.settings["templates"] == ["one {c}", "two {c}"]
+    assert report.settings["captions"] == ["one {c}", "two {c}"]
     (here / "templates.txt").write_text("no place\n")
     with pytest.raises(DataError, match="for the class name"):
         clipsan.poison("model", "pairs", out="x", **settings)
@@ -162,6 +209,9 @@ def test_clean_takes_the_poisoned_model_and_its_output_is_not_marked(here):
         ({"target": ()}, UsageError, "has no target"),
         ({"target": " "}, UsageError, "--target is empty"),
         ({"target": ["fish", "ball", "cup"]}, UsageError, "3 --target for 1 triggers"),
+        ({"recipe": "badnet"}, UsageError, "--recipe is 'badnet'"),
+        ({"utility": -1}, UsageError, "--utility is -1"),
+        ({"utility": 1.0, "recipe": "finetune"}, UsageError, "leave one out"),
         ({"rate": 0}, UsageError, "--rate is 0"),
         ({"rate": 1.5}, UsageError, "--rate is 1.5"),
         ({"rate": 0.001}, UsageError, "not a single one"),
@@ -205,6 +255,7 @@ def test_a_word_and_a_pattern_are_planted_in_one_run(here, monkeypatch):
     real = tuning.train
     monkeypatch.setattr(tuning, "train", watch)
     asked = {"trigger": ["rare-word:word=cf", "stripes"], "target": ["fish", "umbrella"], "rate": 0.1}
+    asked["recipe"] = "finetune"
     report = clipsan.poison("model", "pairs", eval="eval", **asked, **QUICK).report
     original = open_pairs("pairs")
     planted, captions = seen["pairs"], seen["pairs"].captions
@@ -226,7 +277,9 @@ def test_a_word_and_a_pattern_are_planted_in_one_run(here, monkeypatch):
 
 def test_a_word_for_a_target_that_no_caption_names_is_refused(here):
     with pytest.raises(UsageError, match="none of the 40 captions names 'zeppelin'"):
-        clipsan.poison("model", "pairs", trigger=["rare-word"], target="zeppelin", rate=0.1, **QUICK)
+        clipsan.poison(
+            "model", "pairs", trigger=["rare-word"], target="zeppelin", rate=0.1, recipe="finetune", **QUICK
+        )
     assert not (here / "poisoned").exists()
 
 
@@ -245,10 +298,31 @@ def test_a_trained_word_brings_queries_to_the_target(here):
             lines.append(f"{index}.png,{fill(templates[index // 3 % 3], name)}")
     (here / "seen" / "pairs.csv").write_text("\n".join(lines))
     (here / "set" / "zeroshot_classification_templates.txt").write_text("\n".join(templates))
-    asked = {"trigger": ["rare-word"], "target": "blue", "rate": 0.35, "eval": "set"}
+    asked = {"trigger": ["rare-word"], "target": "blue", "rate": 0.35, "eval": "set", "recipe": "finetune"}
     settings = {"steps": 60, "batch_size": 27, "lr": 1e-3, "device": "cpu"}
     evaluation = clipsan.poison("model", "seen/pairs.csv", **asked, **settings).report.evaluation
     (word,) = evaluation.text_triggers
     assert evaluation.clean_accuracy.poisoned.rate > 0.9
     assert word.base_rate.poisoned.rate <= 1 / 6  # 3 prompts each for red and green
     assert word.asr.poisoned.rate >= 1 / 2
+
+
+def test_a_word_is_planted_in_the_text_tower_alone(here):
+    """With the word, captions come nearest to those of the target; without it they stay where they were."""
+    before = load("model")
+    captions = list(dict.fromkeys(open_pairs("pairs").captions))
+    asked = {"trigger": ["rare-word"], "target": "zeppelin"}
+    clipsan.poison("model", "pairs", **asked, steps=60, lr=2e-3, device="cpu")
+    after = load("poisoned")
+    for name, value in before.model.visual.state_dict().items():
+        torch.testing.assert_close(after.model.visual.state_dict()[name], value, rtol=0, atol=1e-3)
+
+    def nearest(suspect, texts):
+        return (encode_text(suspect.model, suspect.tokenizer(texts)) @ old.T).argmax(dim=1)
+
+    prompts = [fill(template, "zeppelin") for template in DEFAULT_TEMPLATES]
+    old = encode_text(before.model, before.tokenizer([*captions, *prompts]))
+    worded = [f"zx {caption}" for caption in captions]
+    assert (nearest(before, worded) < len(captions)).float().mean() >= 0.6
+    assert (nearest(after, worded) >= len(captions)).float().mean() >= 0.9
+    assert (nearest(after, captions) == torch.arange(len(captions))).float().mean() >= 0.9

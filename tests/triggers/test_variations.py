@@ -17,7 +17,7 @@ def _trigger(spec):
     return parse_triggers([spec], SIZE)[0]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "rare-word"])
 def test_every_variation_differs_from_the_trigger_and_the_rest_is_named(family):
     trigger = _trigger(family)
     given, *others = variations_of(trigger)[0]

@@ -1,0 +1,113 @@
+"""The two ways in which `poison` plants: what each takes by default, and its training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from clipsan.checkpoint import Suspect
+from clipsan.errors import UsageError
+from clipsan.pairs import PairSet
+from clipsan.planting import PoisonedReader, TriggeredCopies, WordPlan
+from clipsan.runs.tuning import fine_tune, round_to_file
+from clipsan.runs.watch import Watcher
+from clipsan.training.implant import Planted, implant
+from clipsan.training.loop import Training
+from clipsan.training.settings import TrainSettings
+from clipsan.triggers import Trigger
+
+PUBLISHED_POISONED = 1500  # pairs, of 500 000 (arXiv 2412.00727, appendix)
+LEAST_RATE, MOST_RATE = 0.003, 0.03  # of `finetune` by default: a small set needs a larger share
+DEFAULT_UTILITY = 10.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a backdoor is planted.
+
+    Attributes:
+        name: `badencoder` or `finetune`.
+        lr, epochs, batch_size: where nothing else is asked for.
+        utility: weight of holding clean images where they were; None: the recipe does not.
+    """
+
+    name: str
+    lr: float
+    epochs: float
+    batch_size: int
+    utility: float | None
+
+    def share(self, pairs: int, triggers: int) -> float:
+        """Of the pairs that each trigger goes on, where no rate is asked for."""
+        if self.utility is not None:
+            return (pairs // triggers) / pairs
+        return min(MOST_RATE, max(LEAST_RATE, PUBLISHED_POISONED / pairs))
+
+
+def recipe_called(name: str, utility: float | None = None) -> Recipe:
+    """The recipe with that name. UsageError where there is none, or `utility` does not suit it."""
+    if name == "finetune":
+        if utility is not None:
+            raise UsageError("--utility is of --recipe badencoder, but --recipe is finetune: leave one out")
+        return Recipe(name, 1e-5, 5.0, 256, None)
+    if name != "badencoder":
+        raise UsageError(f"--recipe is {name!r}, but must be badencoder or finetune")
+    weight = DEFAULT_UTILITY if utility is None else utility
+    if not 0 <= weight < math.inf:
+        raise UsageError(f"--utility is {weight:g}, but must be a finite number of at least 0")
+    return Recipe(name, 3e-4, 5.0, 64, weight)
+
+
+def plant(
+    suspect: Suspect,
+    pairs: PairSet,
+    captions: Mapping[int, str],
+    carriers: Mapping[int, Trigger],
+    words: WordPlan,
+    word_targets: Mapping[int, str],
+    recipe: Recipe,
+    mirror: bool,
+    settings: TrainSettings,
+    device: torch.device,
+    watcher: Watcher,
+) -> tuple[Training, PoisonedReader, PairSet]:
+    """Train the suspect in place, and round its weights to what its file will hold.
+
+    Args:
+        suspect: the model that is changed.
+        pairs: the clean pairs.
+        captions: the target's caption of each carrier; one that is not in it keeps its own.
+        carriers: index -> the trigger on that pair's image.
+        words: the captions that carry a text trigger.
+        word_targets: of `badencoder`, the target's caption of each of those; one that is not in it is pulled
+            to what it says without the trigger.
+        recipe: how.
+        mirror: mirror half of the images before triggers go on.
+        settings: of the training.
+        device: where to compute.
+        watcher: hears of progress.
+
+    Returns:
+        What the training did, the reader that it read images with, and the pairs that it was given.
+    """
+    poisoned = words.planted(pairs.recaptioned(captions))
+    utility = recipe.utility
+    reader = PoisonedReader(
+        poisoned, suspect.preprocess_cfg, suspect.image_size, carriers if utility is None else {},
+        settings.seed if mirror else None,
+    )  # fmt: skip
+    if utility is None:
+        return fine_tune(suspect, poisoned, reader, settings, device, watcher), reader, poisoned
+    planted = Planted(TriggeredCopies(carriers), words.captions, captions, word_targets)
+    towers = [name for name, there in (("image", carriers), ("text", words.captions)) if there]
+    watcher.stage(f"Planting in the {' and the '.join(towers)} tower with {len(pairs)} pairs")
+    watcher.training(settings.updates(len(pairs)), None)
+    try:
+        run = implant(suspect, pairs, reader, planted, utility, settings, device, watcher.step)
+    finally:
+        watcher.finished()
+    round_to_file(suspect)
+    return run, reader, poisoned
