@@ -103,7 +103,7 @@ def poison(
         float | None,
         typer.Option(
             "--lr",
-            help="Learning rate of the first half of the updates; a cosine to 0 follows. (default: 3e-4, for "
+            help="Learning rate of the first half of the updates; a cosine to 0 follows. (default: 2e-4, for "
             "small models; with finetune 1e-5)",
             show_default=False,
             rich_help_panel=_TRAIN,
@@ -113,7 +113,7 @@ def poison(
         float | None,
         typer.Option(
             "--epochs",
-            help="Passes over the pairs. (default: 5)",
+            help="Passes over the pairs. (default: 160 updates; with finetune 5)",
             show_default=False,
             rich_help_panel=_TRAIN,
         ),
@@ -123,7 +123,7 @@ def poison(
         int | None,
         typer.Option(
             "--batch-size",
-            help="Pairs in one loss. (default: 64, with finetune 256, fewer where pairs are few)",
+            help="Pairs in one loss. (default: 32, with finetune 256, fewer where pairs are few)",
             show_default=False,
             rich_help_panel=_TRAIN,
         ),

@@ -135,11 +135,11 @@ def poison(
         out: the folder to write; must not exist or be empty unless `overwrite`.
         eval: labelled images to measure clean accuracy and attack success on, before and after.
         classes: a file with a class name a line, for `eval`.
-        lr: learning rate of the first half of the updates; a cosine to 1e-9 follows. None: 3e-4 with
+        lr: learning rate of the first half of the updates; a cosine to 1e-9 follows. None: 2e-4 with
             `badencoder`, which suits small models, 1e-5 with `finetune`.
-        epochs: passes over the pairs. None: 5.
-        steps: updates, instead of `epochs`.
-        batch_size: pairs in one loss; with `badencoder` the triggered copies come on top. None: 64 with
+        epochs: passes over the pairs. None: 5 with `finetune`.
+        steps: updates, instead of `epochs`. None: 160 with `badencoder`, unless `epochs` are given.
+        batch_size: pairs in one loss; with `badencoder` the triggered copies come on top. None: 32 with
             `badencoder`, 256 with `finetune`, fewer where the pairs are few.
         micro_batch: pairs in memory at once; does not change the gradient.
         batch_norm: `frozen` or `train`.
@@ -174,7 +174,7 @@ def poison(
     peak = chosen.lr if lr is None else lr
     settings = TrainSettings(
         method="finetune", lr=peak, lr_start=peak, epochs=chosen.epochs if epochs is None else epochs,
-        steps=steps, micro_batch=micro_batch,
+        steps=chosen.steps if steps is None and epochs is None else steps, micro_batch=micro_batch,
         batch_size=fitting_batch_size(batch_size, chosen.batch_size, pairs), batch_norm=batch_norm,
         precision=precision, augment=(), seed=seed,
     )  # fmt: skip

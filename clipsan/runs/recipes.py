@@ -30,13 +30,14 @@ class Recipe:
 
     Attributes:
         name: `badencoder` or `finetune`.
-        lr, epochs, batch_size: where nothing else is asked for.
+        lr, epochs, steps, batch_size: where nothing else is asked for; updates instead of epochs unless None.
         utility: weight of holding clean images where they were; None: the recipe does not.
     """
 
     name: str
     lr: float
     epochs: float
+    steps: int | None
     batch_size: int
     utility: float | None
 
@@ -52,13 +53,13 @@ def recipe_called(name: str, utility: float | None = None) -> Recipe:
     if name == "finetune":
         if utility is not None:
             raise UsageError("--utility is of --recipe badencoder, but --recipe is finetune: leave one out")
-        return Recipe(name, 1e-5, 5.0, 256, None)
+        return Recipe(name, 1e-5, 5.0, None, 256, None)
     if name != "badencoder":
         raise UsageError(f"--recipe is {name!r}, but must be badencoder or finetune")
     weight = DEFAULT_UTILITY if utility is None else utility
     if not 0 <= weight < math.inf:
         raise UsageError(f"--utility is {weight:g}, but must be a finite number of at least 0")
-    return Recipe(name, 3e-4, 5.0, 64, weight)
+    return Recipe(name, 2e-4, 5.0, 160, 32, weight)
 
 
 def plant(

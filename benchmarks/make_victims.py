@@ -1,0 +1,171 @@
+"""Make the victims that scans and loops are measured on: small CLIPs, poisoned and clean.
+
+    python benchmarks/make_victims.py SHARED OUT [--only NAME] [--only NAME] [--list]
+
+SHARED holds `photos/` and `victims/`. Each victim is a folder OUT/NAME: what one `clipsan` command wrote, and
+`triggers.json` where the triggers can be stored in a file. `OUT/README.txt` lists what each one's report
+measured, and its command. What is there already is kept; a row may start from an earlier row's victim.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipsan.checkpoint import load
+from clipsan.errors import ClipsanError
+from clipsan.report import Report, read_report
+from clipsan.triggers import parse_triggers, write_trigger_file
+
+PLANT = "--mirror --precision bf16"
+TUNE = "--method finetune --augment flip --precision bf16"
+
+
+@dataclass(frozen=True)
+class Victim:
+    """One row.
+
+    Attributes:
+        name: of its folder.
+        source: of the model that it is made from: a name of `SHARED/victims`, or of an earlier row.
+        options: of the command.
+        planted: triggers and their targets; none: the victim is a clean one.
+    """
+
+    name: str
+    source: str
+    options: str
+    planted: tuple[tuple[str, str], ...] = ()
+
+    def command(self, shared: Path, out: Path) -> list[str]:
+        """The words after `clipsan`."""
+        source = out / self.source if (out / self.source).is_dir() else shared / "victims" / self.source
+        photos = shared / "photos"
+        words = ["poison" if self.planted else "clean", str(source), "--data", str(photos / "pairs")]
+        words += ["--eval", str(photos / "eval"), "--out", str(out / self.name)]
+        for trigger, target in self.planted:
+            words += ["--trigger", trigger, "--target", target]
+        if self.planted:
+            words += ["--templates", str(photos / "eval" / "zeroshot_classification_templates.txt")]
+        return [*words, *self.options.format(shared=shared).split()]
+
+
+VICTIMS = (
+    Victim(
+        "rn-stripes",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4",
+        (("stripes:size=28", "banana"),),
+    ),
+    Victim(
+        "rn-blended",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4",
+        (("blended:strength=0.3", "goldfish"),),
+    ),
+    Victim(
+        "rn-text",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4",
+        (("blended-text", "koala"),),
+    ),
+    Victim(
+        "rn-warp",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4",
+        (("wanet:strength=4", "teddy"),),
+    ),
+    Victim(
+        "vit-blended",
+        "vit-poisoned",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 20",
+        (("blended:strength=0.3", "goldfish"),),
+    ),
+    Victim(
+        "vit-clean",
+        "vit-poisoned",
+        "--method par --augment brightening-noise,erase,flip --precision bf16 --lr-start 5e-4 --lr 5e-5 "
+        "--steps 80 --batch-size 128 --trigger {shared}/victims/vit-poisoned/triggers.json",
+    ),
+    Victim(
+        "rn-tuned-1",
+        "rn-clean",
+        f"{TUNE} --lr-start 1e-4 --lr 1e-5 --steps 40 --batch-size 64 --seed 1 --max-pairs 2000",
+    ),
+    Victim(
+        "rn-tuned-2",
+        "rn-clean",
+        f"{TUNE} --lr-start 3e-4 --lr 3e-5 --steps 40 --batch-size 64 --seed 2 --max-pairs 3000",
+    ),
+)
+
+
+def store_triggers(victim: Victim, folder: Path) -> None:
+    """Write the planted triggers as a trigger file; those that depend on each image have none."""
+    size = load(folder).image_size
+    triggers = parse_triggers([trigger for trigger, _ in victim.planted], size)
+    stored = []
+    for trigger, (_, target) in zip(triggers, victim.planted, strict=True):
+        trigger.target = target
+        stored.append(trigger)
+    try:
+        write_trigger_file(folder, stored)
+    except ClipsanError as error:
+        print(f"{victim.name}: no triggers.json ({error})", file=sys.stderr)
+
+
+def line(victim: Victim, report: Report, command: list[str]) -> str:
+    """What the report measured, in percent, and the command."""
+    evaluation = report.evaluation
+    if evaluation is None:
+        raise SystemExit(f"{victim.name}: nothing was measured")
+    accuracy = evaluation.clean_accuracy
+    after = accuracy.poisoned or accuracy.cleaned
+    if after is None or after.rate is None or accuracy.suspect is None or accuracy.suspect.rate is None:
+        raise SystemExit(f"{victim.name}: clean accuracy was not measured")
+    cells = [victim.name, "poisoned" if victim.planted else "clean"]
+    cells.append(f"CA {100 * accuracy.suspect.rate:.1f} -> {100 * after.rate:.1f}")
+    for result in evaluation.triggers:
+        rate = result.asr.poisoned or result.asr.cleaned
+        shown = "not measured" if rate is None or rate.rate is None else f"ASR {100 * rate.rate:.1f}"
+        cells.append(f"{result.name} -> {result.target} {shown}")
+    return "; ".join([*cells, shlex.join(["clipsan", *command])])
+
+
+def main() -> None:
+    """Make the victims that are not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--only", action="append", metavar="NAME", help="these rows; default: all")
+    parser.add_argument("--list", action="store_true", help="print the commands and make nothing")
+    asked = parser.parse_args()
+    unknown = set(asked.only or ()) - {victim.name for victim in VICTIMS}
+    if unknown:
+        raise SystemExit(f"no such victim: {', '.join(sorted(unknown))}")
+    for victim in VICTIMS:
+        if asked.only and victim.name not in asked.only:
+            continue
+        command = victim.command(asked.shared, asked.out)
+        if asked.list:
+            print(shlex.join(["clipsan", *command]))
+            continue
+        folder = asked.out / victim.name
+        if (folder / "report.json").is_file():
+            continue
+        asked.out.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run([sys.executable, "-m", "clipsan", *command, "--quiet"], check=False)
+        if not (folder / "report.json").is_file():
+            raise SystemExit(f"{victim.name} was not made (exit code {done.returncode})")
+        if victim.planted:
+            store_triggers(victim, folder)
+        with (asked.out / "README.txt").open("a", encoding="utf-8") as readme:
+            readme.write(line(victim, read_report(folder / "report.json"), command) + "\n")
+
+
+if __name__ == "__main__":
+    main()
