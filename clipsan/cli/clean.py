@@ -70,8 +70,8 @@ def clean(
         str,
         typer.Option(
             "--method",
-            metavar="par|finetune",
-            help="finetune: the control without PAR's term.",
+            metavar="par|cleanclip|roclip|finetune",
+            help="finetune: the control, the contrastive loss alone.",
             rich_help_panel=_TRAIN,
         ),
     ] = "par",
@@ -83,6 +83,9 @@ def clean(
             rich_help_panel=_TRAIN,
         ),
     ] = 2.15,
+    in_modal: options.InModal = None,
+    pool: options.Pool = None,
+    match_every: options.MatchEvery = None,
     lr_start: Annotated[
         float, typer.Option("--lr-start", help="Learning rate of the first update.", rich_help_panel=_TRAIN)
     ] = 3e-5,
@@ -137,7 +140,7 @@ def clean(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Clean a suspect checkpoint with PAR and write a drop-in replacement with a report.
+    """Clean a suspect checkpoint, with PAR or another method, and write a drop-in replacement with a report.
 
     Examples:
 
@@ -155,7 +158,8 @@ def clean(
         caption_column=caption_column, separator=separator, max_pairs=max_pairs,
         captions_from=captions_from, out=out, eval=eval, classes=classes, trigger=trigger or (),
         target=target, max_asr=max_asr, max_drop=max_drop, held_out=held_out, filter=filter,
-        filter_reference=filter_reference, method=method, tau=tau, lr_start=lr_start, lr=lr,
+        filter_reference=filter_reference, method=method, tau=tau, in_modal=in_modal, pool=pool,
+        match_every=match_every, lr_start=lr_start, lr=lr,
         epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
         batch_norm=batch_norm, precision=precision,
         augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],

@@ -19,6 +19,36 @@ Data = Annotated[
 Steps = Annotated[
     int | None, typer.Option("--steps", help="Updates, instead of --epochs.", rich_help_panel=TRAIN)
 ]
+InModal = Annotated[
+    float | None,
+    typer.Option(
+        "--in-modal",
+        metavar="WEIGHT",
+        help="CleanCLIP: weight of its image-image and text-text terms. (default: 1)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+Pool = Annotated[
+    float | None,
+    typer.Option(
+        "--pool",
+        metavar="SHARE",
+        help="RoCLIP: captions in its pool, as a share of the pairs. (default: 0.02, at least a batch)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+MatchEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--match-every",
+        metavar="N",
+        help="RoCLIP: match images with the pool on every Nth update. (default: 2)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
 MicroBatch = Annotated[
     int,
     typer.Option(

@@ -13,12 +13,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.checkpoint import Suspect
 from clipsan.errors import TrainingError
-from clipsan.methods import make_method
 from clipsan.pairs import BatchStream, ImageReader, PairSet, order_of
+from clipsan.synthesis.dice import derive_seed
 from clipsan.training.augment import augment
 from clipsan.training.devices import autocast_for, choose_precision
 from clipsan.training.frozen import FrozenSuspect
 from clipsan.training.gradients import backward
+from clipsan.training.image_views import image_view
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
@@ -91,7 +92,7 @@ def train(
         TrainingError: the loss is not finite.
         DataError: fewer good images than a batch needs.
     """
-    method = make_method(settings.method, settings.tau)
+    method = settings.make_method()
     precision = choose_precision(settings.precision, device)
     autocast = autocast_for(precision, device)
     layout = _layout(suspect.model)
@@ -109,6 +110,17 @@ def train(
     order = order_of(pairs, settings.seed)
     with BatchStream(reader, len(pairs), settings.batch_size, settings.seed, order=order) as stream:
         for step, (pixels, indices) in zip(range(steps), stream, strict=False):
+            tokens = captions.tokens(indices).to(device)
+            second = None
+            if method.views is not None:
+                seed = derive_seed("views", settings.seed, step)
+                view = image_view(pixels, method.views.images, seed)
+                changed = captions.views(indices, seed).to(device)
+                if method.views.instead:
+                    pixels, tokens = view, changed
+                else:
+                    view = view.to(device, memory_format=layout)
+                    second = augment(view, (), suspect.mean, suspect.std, generator), changed
             images = augment(
                 pixels.to(device, memory_format=layout),
                 settings.augment,
@@ -116,13 +128,15 @@ def train(
                 suspect.std,
                 generator,
             )
-            tokens = captions.tokens(indices).to(device)
             anchor = frozen.embed(images, indices) if frozen else None
             rate = learning_rate(step, steps, settings.lr_start, settings.lr)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-            loss = backward(model, method, images, tokens, anchor, micro, autocast)
+            loss = backward(
+                model, method, images, tokens, anchor, micro, autocast,
+                views=second, step=step, pairs=len(pairs),
+            )  # fmt: skip
             terms = {name: float(value) for name, value in loss.terms.items()}
             total = float(loss.total)
             if not math.isfinite(total):
