@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -75,6 +76,66 @@ Precision = Annotated[
         rich_help_panel=TRAIN,
     ),
 ]
+Epochs = Annotated[
+    float | None,
+    typer.Option(
+        "--epochs",
+        help="Passes over the pairs. (default: 2, at least 244 updates)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+TrainBatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        help="Pairs in one loss. (default: 2048, fewer where pairs are few)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+Augment = Annotated[
+    str,
+    typer.Option(
+        "--augment",
+        metavar="LIST",
+        help="Of brightening-noise, erase, flip; 'none' for none.",
+        rich_help_panel=TRAIN,
+    ),
+]
+Methods = Annotated[
+    str, typer.Option("--methods", metavar="LIST", help="Of par, cleanclip, roclip, finetune.")
+]
+Taus = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--tau",
+        help="PAR's threshold. Repeatable. (default: 1.5, 2.15, 2.5)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+InModals = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--in-modal",
+        help="CleanCLIP's weight within a modality. Repeatable. (default: 0.5, 1, 4)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+LrStarts = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--lr-start",
+        help="Learning rate of the first update, for every method; falls to a tenth at half of the updates, "
+        "then to 0. Repeatable. (default: 3e-5)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+Seeds = Annotated[int, typer.Option("--seeds", metavar="N", help="Seeds of each setting, from --seed on.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Also keep each cell's model.", rich_help_panel=OUTPUT)]
 Format = Annotated[
     str,
     typer.Option(
@@ -230,3 +291,19 @@ Verbose = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier output of clipsan.", rich_help_panel=OUTPUT)
 ]
+
+
+def listed(text: str) -> list[str]:
+    """The names in `a,b`; 'none': none."""
+    return [] if text == "none" else [name.strip() for name in text.split(",")]
+
+
+def grid(
+    methods: str,
+    tau: Sequence[float] | None,
+    in_modal: Sequence[float] | None,
+    lr_start: Sequence[float] | None,
+) -> dict[str, Any]:
+    """The cells asked for, as arguments; what was not given is left to its default."""
+    given = {"tau": tau, "in_modal": in_modal, "lr_start": lr_start}
+    return {"methods": listed(methods), **{name: value for name, value in given.items() if value}}

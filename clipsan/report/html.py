@@ -30,7 +30,7 @@ from clipsan.report.wording import printable
 def to_html(report: Report) -> str:
     """The whole report as one HTML page, ending in a newline; links only to files beside it."""
     heading, *reasons = verdict_lines(report)
-    style = _style()
+    style = style_sheet("report.css")
     filtered = report.data.filter if report.data else None
     context: dict[str, Any] = {
         "report": report,
@@ -68,7 +68,7 @@ def to_html(report: Report) -> str:
         "style": Markup(style),  # noqa: S704 a file of this package
         "style_hash": b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     }
-    return _environment().get_template("report.html").render(context).strip() + "\n"
+    return environment().get_template("report.html").render(context).strip() + "\n"
 
 
 def _parts(report: Report) -> list[tuple[str, str]]:
@@ -86,7 +86,8 @@ def _parts(report: Report) -> list[tuple[str, str]]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """jinja2 over the files in `page/`: everything escaped, nothing undefined let through."""
     environment = Environment(
         loader=PackageLoader("clipsan.report", "page"),
         autoescape=True,
@@ -112,5 +113,6 @@ def _whole(line: str | None) -> Markup | None:
 
 
 @cache
-def _style() -> str:
-    return resources.files("clipsan.report").joinpath("page", "report.css").read_text(encoding="utf-8")
+def style_sheet(name: str) -> str:
+    """A style sheet in `page/`."""
+    return resources.files("clipsan.report").joinpath("page", name).read_text(encoding="utf-8")
