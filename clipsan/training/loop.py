@@ -114,7 +114,7 @@ def train(
             second = None
             if method.views is not None:
                 seed = derive_seed("views", settings.seed, step)
-                view = image_view(pixels, method.views.images, seed)
+                view = image_view(pixels.to(device), method.views.images, seed)
                 changed = captions.views(indices, seed).to(device)
                 if method.views.instead:
                     pixels, tokens = view, changed
