@@ -29,7 +29,8 @@ class Views:
 
     Attributes:
         images: how the images are varied, a name of `clipsan.training.image_views.IMAGE_VIEWS`.
-        instead: True: the views take the place of the plain pairs. False: they come beside them.
+        instead: True: the views take the place of the plain pairs (a frozen suspect then sees the images'
+            views, and the plain captions). False: they come beside them.
     """
 
     images: ImageViews

@@ -76,7 +76,7 @@ def backward(
         loss.total.backward()
         return Loss(loss.total.detach(), loss.terms)
 
-    with _statistics_untouched(model):
+    with statistics_untouched(model):
         leaves = [in_chunks(encode, inputs, micro_batch).requires_grad_(True) for encode, inputs in encoded]
     loss = loss_of(leaves)
     # a loss need not depend on all of them; what it does not depend on gets no gradient in either way
@@ -89,7 +89,7 @@ def backward(
 
 
 @contextmanager
-def _statistics_untouched(model: nn.Module) -> Iterator[None]:
+def statistics_untouched(model: nn.Module) -> Iterator[None]:
     """BatchNorm in training mode sees each micro-batch twice, but may count it into its averages once."""
     layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.training]
     before = [layer.track_running_stats for layer in layers]

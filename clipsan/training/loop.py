@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.checkpoint import Suspect
@@ -19,10 +19,10 @@ from clipsan.training.augment import augment
 from clipsan.training.devices import autocast_for, choose_precision
 from clipsan.training.frozen import FrozenSuspect
 from clipsan.training.gradients import backward
-from clipsan.training.image_views import image_view
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
+from clipsan.training.shown import shown
 from clipsan.training.texts import Captions
 
 
@@ -105,29 +105,19 @@ def train(
     steps = settings.updates(len(pairs))
     result = Training(str(device), precision)
 
+    def prepared(pixels: Tensor, names: Sequence[str]) -> Tensor:
+        moved = pixels.to(device, memory_format=layout)
+        return augment(moved, names, suspect.mean, suspect.std, generator)
+
     _training_mode(model, settings.batch_norm)
     start = time.perf_counter()
     order = order_of(pairs, settings.seed)
     with BatchStream(reader, len(pairs), settings.batch_size, settings.seed, order=order) as stream:
         for step, (pixels, indices) in zip(range(steps), stream, strict=False):
-            tokens = captions.tokens(indices).to(device)
-            second = None
-            if method.views is not None:
-                seed = derive_seed("views", settings.seed, step)
-                view = image_view(pixels.to(device), method.views.images, seed)
-                changed = captions.views(indices, seed).to(device)
-                if method.views.instead:
-                    pixels, tokens = view, changed
-                else:
-                    view = view.to(device, memory_format=layout)
-                    second = augment(view, (), suspect.mean, suspect.std, generator), changed
-            images = augment(
-                pixels.to(device, memory_format=layout),
-                settings.augment,
-                suspect.mean,
-                suspect.std,
-                generator,
-            )
+            seed = derive_seed("views", settings.seed, step)
+            seen = shown(method.views, pixels.to(device), captions, indices, seed)
+            images, tokens = prepared(seen.pixels, settings.augment), seen.tokens.to(device)
+            views = seen.views and (prepared(seen.views[0], ()), seen.views[1].to(device))
             anchor = frozen.embed(images, indices) if frozen else None
             rate = learning_rate(step, steps, settings.lr_start, settings.lr)
             for group in optimizer.param_groups:
@@ -135,7 +125,7 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             loss = backward(
                 model, method, images, tokens, anchor, micro, autocast,
-                views=second, step=step, pairs=len(pairs),
+                views=views, step=step, pairs=len(pairs),
             )  # fmt: skip
             terms = {name: float(value) for name, value in loss.terms.items()}
             total = float(loss.total)

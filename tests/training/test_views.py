@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from clipsan.methods import Views
 from clipsan.training.image_views import IMAGE_VIEWS, image_view
+from clipsan.training.shown import shown
 from clipsan.training.synonyms import SYNONYMS
 from clipsan.training.text_views import text_view
 from clipsan.training.texts import Captions
@@ -85,3 +87,16 @@ def test_views_of_captions_differ_between_updates_and_places():
     assert torch.equal(one, captions.views(range(8), 1))
     assert not torch.equal(one, captions.views(range(8), 2))
     assert len(one.unique(dim=0)) > 2  # equal captions get views of their own
+
+
+def test_a_method_is_shown_what_it_asks_for():
+    captions = Captions(["a small dog"] * 12, lambda texts: torch.tensor([[sum(map(ord, t))] for t in texts]))
+    images, all_of_them = pixels(), range(12)
+    plain = shown(None, images, captions, all_of_them, 1)
+    beside = shown(Views("autoaugment", instead=False), images, captions, all_of_them, 1)
+    instead = shown(Views("autoaugment", instead=True), images, captions, all_of_them, 1)
+    assert plain.views is None and plain.pixels is images
+    assert beside.pixels is images and torch.equal(beside.tokens, plain.tokens)
+    assert torch.equal(instead.pixels, beside.views[0]) and torch.equal(instead.tokens, beside.views[1])
+    assert not torch.equal(instead.pixels, images) and not torch.equal(instead.tokens, plain.tokens)
+    assert instead.views is None
