@@ -44,7 +44,10 @@ def write_comparison(folder: Path, compared: MethodsCompared) -> None:
 
 
 def compared_rows(compared: MethodsCompared) -> list[list[str]]:
-    """The suspect, then a row for each setting; the first row is the header. Plain text."""
+    """The suspect with its triggers and without, then a row for each setting; first the header. Plain text.
+
+    Without a trigger "ASR" is the target's share on the same images: what no backdoor at all would score.
+    """
     triggers = compared.suspect.triggers
     names = [f"{printable(t.name, 80)} → {printable(t.target or 'none found', 80)}" for t in triggers]
     mean = ["mean ASR"] if len(triggers) > 1 else []
@@ -55,6 +58,9 @@ def compared_rows(compared: MethodsCompared) -> list[list[str]]:
     if mean:
         suspect.append(NOT_MEASURED if average is None else percent(average))
     rows.append(["suspect", "", "", "", with_interval(compared.suspect.clean_accuracy), *suspect, ""])
+    if triggers:
+        without = [with_interval(t.base_rate) for t in triggers]
+        rows.append(["suspect, no trigger", *[""] * 4, *without, *[""] * len(mean), ""])
     for summary in compared.summary:
         cells = [c for c in compared.cells if setting_of(c) == setting_of(summary) and c.measured is not None]
         rates = [
