@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from clipsan.report.measures import Spread
-from clipsan.report.methods_compared import MethodsCompared, Summary
-from clipsan.report.methods_tables import HOW_TO_READ, options_said
+from clipsan.report.methods_compared import MethodsCompared, Summary, options_said
+from clipsan.report.methods_tables import HOW_TO_READ
 from clipsan.report.record import Record
 from clipsan.report.whole_file import write_whole
 from clipsan.report.wording import NOT_MEASURED, markdown, percent, printable

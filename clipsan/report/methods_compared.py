@@ -52,7 +52,7 @@ class Cell(Record):
     """One fine-tuning run of one method, measured."""
 
     method: str
-    options: dict[str, Any]  # of the method itself, such as tau
+    options: dict[str, float]  # of the method itself, such as tau
     lr_start: float
     seed: Count
     measured: Measurement | None  # None: the run failed
@@ -67,7 +67,7 @@ class Summary(Record):
     """The seeds of one setting together: means with the lowest and the highest."""
 
     method: str
-    options: dict[str, Any]
+    options: dict[str, float]
     lr_start: float
     seeds: Count  # that did not fail
     failed: Count
@@ -98,6 +98,12 @@ class MethodsCompared(Record):
 def setting_of(one: Cell | Summary) -> tuple[str, str, float]:
     """What two cells share that differ in their seed alone."""
     return (one.method, json.dumps(one.options, sort_keys=True), one.lr_start)
+
+
+def options_said(one: Cell | Summary) -> str:
+    """The method's own options: "tau 2.15"."""
+    parts = [f"{printable(name).replace('_', '-')} {value:g}" for name, value in sorted(one.options.items())]
+    return ", ".join(parts)
 
 
 def summaries(cells: Sequence[Cell]) -> tuple[Summary, ...]:

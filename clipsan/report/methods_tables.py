@@ -18,6 +18,7 @@ from clipsan.report.methods_compared import (
     MethodsCompared,
     Summary,
     compared_text,
+    options_said,
     setting_of,
 )
 from clipsan.report.tradeoff import trade_offs
@@ -92,16 +93,6 @@ def cell_said(cell: Cell) -> str:
     """One cell in words."""
     said = options_said(cell)
     return f"{printable(cell.method)}{', ' + said if said else ''}, lr {cell.lr_start:g}, seed {cell.seed}"
-
-
-def options_said(one: Cell | Summary) -> str:
-    """The method's own options: "tau 2.15"."""
-    parts = [
-        f"{printable(name).replace('_', '-')} {value:g}"
-        for name, value in sorted(one.options.items())
-        if isinstance(value, int | float)
-    ]
-    return ", ".join(parts)
 
 
 def to_markdown(compared: MethodsCompared) -> str:

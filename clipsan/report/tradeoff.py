@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from clipsan.evaluation.statistics import Rate
 from clipsan.report.charts import Tick, round_ticks
 from clipsan.report.measures import Spread
-from clipsan.report.methods_compared import MethodsCompared, Summary, setting_of
+from clipsan.report.methods_compared import MethodsCompared, Summary, options_said, setting_of
 from clipsan.report.wording import percent, printable
 
 SHAPES = ("square", "triangle", "diamond", "circle")
@@ -84,7 +84,7 @@ def _place(compared: MethodsCompared, summary: Summary, trigger: int | None) -> 
     if len(measured) == 1:  # one seed: the interval that the number of images allows
         accuracy = _interval(measured[0].clean_accuracy)
         asr = asr if trigger is None else _interval(measured[0].triggers[trigger].asr)
-    said = ", ".join(f"{name.replace('_', '-')} {value:g}" for name, value in sorted(summary.options.items()))
+    said = options_said(summary)
     words = (
         f"{printable(summary.method)}{' ' + said if said else ''}, lr {summary.lr_start:g}: clean accuracy "
         f"{_said(accuracy)}, attack success rate {_said(asr)}"

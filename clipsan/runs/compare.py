@@ -185,8 +185,9 @@ def _run(
 ) -> Cell:
     """Fine-tune the suspect in place and measure it; a training that fails is a cell that failed."""
     settings = planned.settings
+    options = {name: float(value) for name, value in planned.options.items()}
     cell = Cell(
-        settings.method, planned.options, settings.lr_start, settings.seed, None, None,
+        settings.method, options, settings.lr_start, settings.seed, None, None,
         ReachedTau(None, None), 0.0, None,
     )  # fmt: skip
     try:

@@ -104,7 +104,7 @@ def in_order(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     rank = {name: number for number, name in enumerate(METHODS)}
 
     def place(cell: Cell) -> tuple[Any, ...]:
-        options = tuple(sorted((k, float(v)) for k, v in cell.options.items()))
+        options = tuple(sorted(cell.options.items()))
         return (rank.get(cell.method, len(rank)), options, -cell.lr_start, cell.seed)
 
     return tuple(sorted(cells, key=place))

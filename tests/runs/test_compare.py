@@ -110,6 +110,10 @@ def test_a_stopped_comparison_goes_on_and_equals_one_that_was_not(here, monkeypa
         == clipsan.compare("model", "pairs", out="parts", methods=["par"], **QUICK, **measure).result
     )  # cells that were not asked for this time stay
 
+    more = clipsan.compare("model", "pairs", out="parts", methods=["roclip"], seeds=2, **QUICK, **measure)
+    assert more.ran == 1  # another seed joins the one that was read from the file
+    assert [s.seeds for s in more.result.summary] == [1, 1, 2, 1]
+
     alone = clipsan.clean(
         "model", "pairs", out="alone", method="cleanclip", steps=2, batch_size=8, device="cpu", lr_start=1e-3,
         lr=1e-4, **measure,
