@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clipsan.cli import options
+from clipsan.cli import comparing, options
 from clipsan.cli.output import Output
 
 
@@ -16,12 +16,12 @@ def compare(
     out: Annotated[
         str, typer.Option("--out", metavar="DIR", help="The folder to write, or to go on in.")
     ] = "comparison",
-    methods: options.Methods = "par,cleanclip,roclip,finetune",
-    tau: options.Taus = None,
-    in_modal: options.InModals = None,
-    lr_start: options.LrStarts = None,
-    seeds: options.Seeds = 1,
-    keep: options.Keep = False,
+    methods: comparing.Methods = "par,cleanclip,roclip,finetune",
+    tau: comparing.Taus = None,
+    in_modal: comparing.InModals = None,
+    lr_start: comparing.LrStarts = None,
+    seeds: comparing.Seeds = 1,
+    keep: comparing.Keep = False,
     image_column: options.ImageColumn = None,
     caption_column: options.CaptionColumn = None,
     separator: options.Separator = None,
@@ -62,7 +62,7 @@ def compare(
     from clipsan.runs.compare import compare as run
 
     result = run(
-        model, data if len(data) > 1 else data[0], **options.grid(methods, tau, in_modal, lr_start),
+        model, data if len(data) > 1 else data[0], **comparing.grid(methods, tau, in_modal, lr_start),
         seeds=seeds, keep=keep, out=out, image_column=image_column, caption_column=caption_column,
         separator=separator, max_pairs=max_pairs, eval=eval, classes=classes, trigger=trigger or (),
         target=target, held_out=held_out, epochs=epochs, steps=steps, batch_size=batch_size,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -103,39 +102,6 @@ Augment = Annotated[
         rich_help_panel=TRAIN,
     ),
 ]
-Methods = Annotated[
-    str, typer.Option("--methods", metavar="LIST", help="Of par, cleanclip, roclip, finetune.")
-]
-Taus = Annotated[
-    list[float] | None,
-    typer.Option(
-        "--tau",
-        help="PAR's threshold. Repeatable. (default: 1.5, 2.15, 2.5)",
-        show_default=False,
-        rich_help_panel=TRAIN,
-    ),
-]
-InModals = Annotated[
-    list[float] | None,
-    typer.Option(
-        "--in-modal",
-        help="CleanCLIP's weight within a modality. Repeatable. (default: 0.5, 1, 4)",
-        show_default=False,
-        rich_help_panel=TRAIN,
-    ),
-]
-LrStarts = Annotated[
-    list[float] | None,
-    typer.Option(
-        "--lr-start",
-        help="Learning rate of the first update, for every method; falls to a tenth at half of the updates, "
-        "then to 0. Repeatable. (default: 3e-5)",
-        show_default=False,
-        rich_help_panel=TRAIN,
-    ),
-]
-Seeds = Annotated[int, typer.Option("--seeds", metavar="N", help="Seeds of each setting, from --seed on.")]
-Keep = Annotated[bool, typer.Option("--keep", help="Also keep each cell's model.", rich_help_panel=OUTPUT)]
 Format = Annotated[
     str,
     typer.Option(
@@ -296,14 +262,3 @@ Overwrite = Annotated[
 def listed(text: str) -> list[str]:
     """The names in `a,b`; 'none': none."""
     return [] if text == "none" else [name.strip() for name in text.split(",")]
-
-
-def grid(
-    methods: str,
-    tau: Sequence[float] | None,
-    in_modal: Sequence[float] | None,
-    lr_start: Sequence[float] | None,
-) -> dict[str, Any]:
-    """The cells asked for, as arguments; what was not given is left to its default."""
-    given = {"tau": tau, "in_modal": in_modal, "lr_start": lr_start}
-    return {"methods": listed(methods), **{name: value for name, value in given.items() if value}}
