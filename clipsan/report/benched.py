@@ -15,10 +15,10 @@ from clipsan.report.wording import NOT_MEASURED, markdown, percent, printable
 
 BENCH_JSON = "bench.json"
 HOW_TO_READ = (
-    "Each line is one setting of one method: the same pairs, updates and seeds for all. Mean and worst are over "
-    "the triggers; with several seeds, brackets hold the lowest and the highest around their mean. A star marks "
-    "a setting that no other one of the same victim beats in both clean accuracy and mean attack success rate. "
-    "Intervals, and every trigger by itself, stand in the folder of the victim."
+    "Each line is one setting of one method: the same pairs, updates and seeds for all. Mean and worst are "
+    "over the triggers; with several seeds, brackets hold the lowest and the highest around their mean. A "
+    "star marks a setting that no other one of the same victim beats in both clean accuracy and mean attack "
+    "success rate. Intervals, and every trigger by itself, stand in the folder of the victim."
 )
 
 
