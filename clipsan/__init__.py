@@ -21,7 +21,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from clipsan.errors import ClipsanError
     from clipsan.runs.audit import audit
+    from clipsan.runs.bench import bench
     from clipsan.runs.clean import clean
+    from clipsan.runs.compare import compare
     from clipsan.runs.demo import demo
     from clipsan.runs.inspect import inspect
     from clipsan.runs.poison import poison
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "audit": "clipsan.runs.audit",
+    "bench": "clipsan.runs.bench",
     "clean": "clipsan.runs.clean",
+    "compare": "clipsan.runs.compare",
     "diff": "clipsan.runs.reports",
     "demo": "clipsan.runs.demo",
     "inspect": "clipsan.runs.inspect",
@@ -48,7 +52,9 @@ __all__ = [
     "ClipsanError",
     "__version__",
     "audit",
+    "bench",
     "clean",
+    "compare",
     "demo",
     "diff",
     "inspect",

@@ -9,7 +9,9 @@ import typer
 
 from clipsan import __version__
 from clipsan.cli.audit import audit
+from clipsan.cli.bench import bench
 from clipsan.cli.clean import clean
+from clipsan.cli.compare import compare
 from clipsan.cli.demo import demo
 from clipsan.cli.diff import diff
 from clipsan.cli.errors import exit_with_sentences
@@ -28,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (clean, audit, triggers, synth, inspect, report, diff, push, poison, demo):
+for command in (clean, audit, triggers, synth, inspect, report, diff, push, poison, compare, bench, demo):
     app.command()(command)
 
 

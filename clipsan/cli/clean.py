@@ -70,8 +70,8 @@ def clean(
         str,
         typer.Option(
             "--method",
-            metavar="par|finetune",
-            help="finetune: the control without PAR's term.",
+            metavar="par|cleanclip|roclip|finetune",
+            help="finetune: the control, the contrastive loss alone.",
             rich_help_panel=_TRAIN,
         ),
     ] = "par",
@@ -83,6 +83,9 @@ def clean(
             rich_help_panel=_TRAIN,
         ),
     ] = 2.15,
+    in_modal: options.InModal = None,
+    pool: options.Pool = None,
+    match_every: options.MatchEvery = None,
     lr_start: Annotated[
         float, typer.Option("--lr-start", help="Learning rate of the first update.", rich_help_panel=_TRAIN)
     ] = 3e-5,
@@ -94,37 +97,13 @@ def clean(
             rich_help_panel=_TRAIN,
         ),
     ] = 3e-6,
-    epochs: Annotated[
-        float | None,
-        typer.Option(
-            "--epochs",
-            help="Passes over the pairs. (default: 2, at least 244 updates)",
-            show_default=False,
-            rich_help_panel=_TRAIN,
-        ),
-    ] = None,
+    epochs: options.Epochs = None,
     steps: options.Steps = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            "--batch-size",
-            help="Pairs in one loss. (default: 2048, fewer where pairs are few)",
-            show_default=False,
-            rich_help_panel=_TRAIN,
-        ),
-    ] = None,
+    batch_size: options.TrainBatchSize = None,
     micro_batch: options.MicroBatch = 256,
     batch_norm: options.BatchNorm = "frozen",
     precision: options.Precision = "auto",
-    augment: Annotated[
-        str,
-        typer.Option(
-            "--augment",
-            metavar="LIST",
-            help="Of brightening-noise, erase, flip; 'none' for none.",
-            rich_help_panel=_TRAIN,
-        ),
-    ] = "brightening-noise,erase",
+    augment: options.Augment = "brightening-noise,erase",
     arch: options.Arch = None,
     activation: options.Activation = None,
     text_from: options.TextFrom = None,
@@ -138,7 +117,7 @@ def clean(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Clean a suspect checkpoint with PAR and write a drop-in replacement with a report.
+    """Clean a suspect checkpoint, with PAR or another method, and write a drop-in replacement with a report.
 
     Examples:
 
@@ -156,10 +135,11 @@ def clean(
         caption_column=caption_column, separator=separator, max_pairs=max_pairs,
         captions_from=captions_from, out=out, eval=eval, classes=classes, trigger=trigger or (),
         target=target, max_asr=max_asr, max_drop=max_drop, held_out=held_out, filter=filter,
-        filter_reference=filter_reference, method=method, tau=tau, lr_start=lr_start, lr=lr,
+        filter_reference=filter_reference, method=method, tau=tau, in_modal=in_modal, pool=pool,
+        match_every=match_every, lr_start=lr_start, lr=lr,
         epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
         batch_norm=batch_norm, precision=precision,
-        augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],
+        augment=options.listed(augment),
         arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
         seed=seed, device=device, no_gallery=no_gallery, overwrite=overwrite,
         watcher=output.watcher(),

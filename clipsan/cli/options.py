@@ -19,6 +19,36 @@ Data = Annotated[
 Steps = Annotated[
     int | None, typer.Option("--steps", help="Updates, instead of --epochs.", rich_help_panel=TRAIN)
 ]
+InModal = Annotated[
+    float | None,
+    typer.Option(
+        "--in-modal",
+        metavar="WEIGHT",
+        help="CleanCLIP: weight of its image-image and text-text terms. (default: 1)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+Pool = Annotated[
+    float | None,
+    typer.Option(
+        "--pool",
+        metavar="SHARE",
+        help="RoCLIP: captions in its pool, as a share of the pairs. (default: 0.02, at least a batch)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+MatchEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--match-every",
+        metavar="N",
+        help="RoCLIP: match images with the pool on every Nth update. (default: 2)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
 MicroBatch = Annotated[
     int,
     typer.Option(
@@ -42,6 +72,33 @@ Precision = Annotated[
         "--precision",
         metavar="auto|fp32|bf16",
         help="auto: bf16 on a GPU that has it.",
+        rich_help_panel=TRAIN,
+    ),
+]
+Epochs = Annotated[
+    float | None,
+    typer.Option(
+        "--epochs",
+        help="Passes over the pairs. (default: 2, at least 244 updates)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+TrainBatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        help="Pairs in one loss. (default: 2048, fewer where pairs are few)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
+Augment = Annotated[
+    str,
+    typer.Option(
+        "--augment",
+        metavar="LIST",
+        help="Of brightening-noise, erase, flip; 'none' for none.",
         rich_help_panel=TRAIN,
     ),
 ]
@@ -206,3 +263,8 @@ NoGallery = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier output of clipsan.", rich_help_panel=OUTPUT)
 ]
+
+
+def listed(text: str) -> list[str]:
+    """The names in `a,b`; 'none': none."""
+    return [] if text == "none" else [name.strip() for name in text.split(",")]

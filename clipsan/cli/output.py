@@ -19,6 +19,8 @@ from clipsan.runs.watch import Watcher
 if TYPE_CHECKING:
     from clipsan.checkpoint import Inspection
     from clipsan.report import Report
+    from clipsan.report.benched import Bench
+    from clipsan.report.methods_compared import MethodsCompared
 
 WIDTH_OF_A_LOG = 160
 VERDICT_STYLE = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
@@ -86,6 +88,31 @@ class Output:
     def sentence(self, text: str, style: str = "") -> None:
         """An indented sentence, also where it wraps."""
         self.words.print(Padding(Text(text, style=style), (0, 0, 0, 2)))
+
+    def compared(self, compared: MethodsCompared, folder: Path) -> None:
+        """Show a comparison of methods."""
+        from clipsan.report.methods_compared import compared_text
+        from clipsan.report.methods_tables import compared_rows, failures
+
+        if self.json:
+            sys.stdout.write(compared_text(compared))
+            return
+        self.table(compared_rows(compared))
+        for line in failures(compared):
+            self.sentence(f"Failed: {line}", "yellow")
+        self.words.print(Text(f"Written to {folder}/ (compare.html, compare.md, compare.json)", style="dim"))
+
+    def benched(self, bench: Bench, folder: Path) -> None:
+        """Show the comparisons of several victims."""
+        from clipsan.report.benched import bench_rows, bench_text
+
+        if self.json:
+            sys.stdout.write(bench_text(bench))
+            return
+        self.table(bench_rows(bench))
+        self.words.print(
+            Text(f"Written to {folder}/ (bench.md, bench.json, a folder for each victim)", style="dim")
+        )
 
     def story(self, lines: Sequence[str]) -> None:
         """Plain sentences, unless only data is wanted."""

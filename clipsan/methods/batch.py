@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
+
+ImageViews = Literal["autoaugment", "crop-colour-blur"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,41 @@ class Embeddings:
 
     image: Tensor
     text: Tensor
+
+
+@dataclass(frozen=True)
+class Views:
+    """Which augmented views of a batch a method asks for; captions are varied word by word (EDA).
+
+    Attributes:
+        images: how the images are varied, a name of `clipsan.training.image_views.IMAGE_VIEWS`.
+        instead: True: the views take the place of the plain pairs (a frozen suspect then sees the images'
+            views, and the plain captions). False: they come beside them.
+    """
+
+    images: ImageViews
+    instead: bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    """All that a loss may look at.
+
+    Attributes:
+        student: embeddings of b pairs by the model that is trained.
+        logit_scale: exp of CLIP's parameter, a scalar without graph.
+        frozen: the frozen suspect's embeddings of the same images and captions; None: not asked for.
+        views: the student's embeddings of an augmented view of each image and caption; None: not asked for.
+        step: 0 for the first update.
+        pairs: that the run trains on.
+    """
+
+    student: Embeddings
+    logit_scale: Tensor
+    frozen: Embeddings | None = None
+    views: Embeddings | None = None
+    step: int = 0
+    pairs: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,7 +73,11 @@ class Loss:
 
 
 class Method(Protocol):
-    """A fine-tuning defence: one loss over one batch, nothing else."""
+    """A fine-tuning defence: one loss over one batch, nothing else.
+
+    A method is made anew for each run, so it may remember earlier batches; `loss` is called once for each
+    update, in their order.
+    """
 
     @property
     def name(self) -> str:
@@ -46,5 +87,9 @@ class Method(Protocol):
     def uses_frozen(self) -> bool:
         """Whether the loss needs the embeddings of the frozen suspect."""
 
-    def loss(self, student: Embeddings, frozen: Embeddings | None, logit_scale: Tensor) -> Loss:
-        """Loss of the student's embeddings of a batch; `logit_scale` is exp of CLIP's parameter."""
+    @property
+    def views(self) -> Views | None:
+        """The augmented views that the loss needs; None: only the plain pairs."""
+
+    def loss(self, batch: Batch) -> Loss:
+        """The loss of one batch."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from open_clip.loss import ClipLoss
 from torch import Tensor
 
-from clipsan.methods.batch import Embeddings, Loss
+from clipsan.methods.batch import Batch, Embeddings, Loss, Views
 
 
 def contrastive(student: Embeddings, logit_scale: Tensor) -> Tensor:
@@ -20,10 +21,11 @@ def contrastive(student: Embeddings, logit_scale: Tensor) -> Tensor:
 class FineTune:
     """L = L_CLIP."""
 
-    name: str = "finetune"
-    uses_frozen: bool = False
+    name: ClassVar[str] = "finetune"
+    uses_frozen: ClassVar[bool] = False
+    views: ClassVar[Views | None] = None
 
-    def loss(self, student: Embeddings, frozen: Embeddings | None, logit_scale: Tensor) -> Loss:
-        """The contrastive loss alone; `frozen` is not looked at."""
-        clip = contrastive(student, logit_scale)
+    def loss(self, batch: Batch) -> Loss:
+        """The contrastive loss alone."""
+        clip = contrastive(batch.student, batch.logit_scale)
         return Loss(clip, {"clip": clip.detach()})

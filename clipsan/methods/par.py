@@ -13,12 +13,13 @@ The threshold is on the mean of the whole batch, as published: the loss jumps by
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from clipsan.errors import UsageError
-from clipsan.methods.batch import Embeddings, Loss
+from clipsan.methods.batch import Batch, Loss, Views
 from clipsan.methods.finetune import contrastive
 
 
@@ -36,8 +37,9 @@ class Par:
     """
 
     tau: float = 2.15
-    name: str = "par"
-    uses_frozen: bool = True
+    name: ClassVar[str] = "par"
+    uses_frozen: ClassVar[bool] = True
+    views: ClassVar[Views | None] = None
 
     def __post_init__(self) -> None:
         if not 0 < self.tau <= 4:
@@ -46,11 +48,12 @@ class Par:
                 "choose a value above 0 and at most 4 (the paper's is 2.15)"
             )
 
-    def loss(self, student: Embeddings, frozen: Embeddings | None, logit_scale: Tensor) -> Loss:
+    def loss(self, batch: Batch) -> Loss:
         """L of the equations above, and the terms `clip`, `s_image`, `s_text`."""
+        student, frozen = batch.student, batch.frozen
         if frozen is None:
             raise ValueError("PAR needs the embeddings of the frozen suspect")
-        clip = contrastive(student, logit_scale)
+        clip = contrastive(student, batch.logit_scale)
         s_image = distance(student.image, frozen.image)
         s_text = distance(student.text, frozen.text)
         total = clip

@@ -142,7 +142,7 @@ _Points = Sequence[tuple[float, float]]
 
 def _linear(title: str, lines: Sequence[tuple[str, str, _Points]]) -> LineChart:
     values = [y for _, _, line in lines for _, y in line]
-    ticks = _round_ticks(min(0.0, *values), max(values))
+    ticks = round_ticks(min(0.0, *values), max(values))
     return _chart(title, lines, ticks, [f"{tick:g}" for tick in ticks], lambda y: y)
 
 
@@ -193,7 +193,7 @@ def _chart(
     )
 
 
-def _round_ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """Three to six multiples of 1, 2 or 5 times a power of ten, which span low to high."""
     span = high - low if high > low else abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))

@@ -39,7 +39,7 @@ def to_html(report: Report, pictures: Mapping[str, Picture] = MappingProxyType({
     `pictures` are those of the report's examples, by name; of one that is missing the page says so.
     """
     heading, *reasons = verdict_lines(report)
-    style = _style()
+    style = style_sheet("report.css")
     filtered = report.data.filter if report.data else None
     context: dict[str, Any] = {
         "report": report,
@@ -82,7 +82,7 @@ def to_html(report: Report, pictures: Mapping[str, Picture] = MappingProxyType({
         "style": Markup(style),  # noqa: S704 a file of this package
         "style_hash": b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     }
-    return _environment().get_template("report.html").render(context).strip() + "\n"
+    return environment().get_template("report.html").render(context).strip() + "\n"
 
 
 def _parts(report: Report) -> list[tuple[str, str]]:
@@ -108,7 +108,8 @@ def _varied(report: Report) -> bool:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """jinja2 over the files in `page/`: everything escaped, nothing undefined let through."""
     environment = Environment(
         loader=PackageLoader("clipsan.report", "page"),
         autoescape=True,
@@ -135,5 +136,6 @@ def _whole(line: str | None) -> Markup | None:
 
 
 @cache
-def _style() -> str:
-    return resources.files("clipsan.report").joinpath("page", "report.css").read_text(encoding="utf-8")
+def style_sheet(name: str) -> str:
+    """A style sheet in `page/`."""
+    return resources.files("clipsan.report").joinpath("page", name).read_text(encoding="utf-8")

@@ -18,7 +18,6 @@ from clipsan.checkpoint import (
 from clipsan.errors import UsageError
 from clipsan.evaluation.labelled import open_labelled
 from clipsan.evaluation.probe import Measured, evaluation_of
-from clipsan.methods import make_method
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.captions import may_lack_captions
@@ -76,6 +75,9 @@ def clean(
     max_drop: float = 5.0,
     method: str = "par",
     tau: float = 2.15,
+    in_modal: float | None = None,
+    pool: float | None = None,
+    match_every: int | None = None,
     lr: float = 3e-6,
     lr_start: float = 3e-5,
     epochs: float | None = None,
@@ -121,8 +123,11 @@ def clean(
         target: the class that the triggers pull to; None: each trigger file's own, else found.
         max_asr: the verdict fails above this attack success rate, in percent.
         max_drop: the verdict fails above this loss of clean accuracy, in percentage points.
-        method: `par`, or `finetune` for the control without PAR's term.
+        method: `par`, `cleanclip`, `roclip`, or `finetune` for the control; see docs/methods.md.
         tau: PAR's threshold on S, in (0, 4].
+        in_modal: weight of CleanCLIP's terms within a modality. None: 1, as published.
+        pool: size of RoCLIP's pool as a share of the pairs. None: 0.02, at least a batch.
+        match_every: RoCLIP matches with the pool on every so many-th update. None: 2.
         lr: learning rate at half of the updates.
         lr_start: learning rate of the first update.
         epochs: passes over the pairs. None: 2 as published, but at least the published 244 updates.
@@ -151,7 +156,12 @@ def clean(
     """
     watcher = watcher or Watcher()
     thresholds = checked_thresholds(max_asr, max_drop)
-    make_method(method, tau)
+    asked = TrainSettings(
+        method=method, tau=tau, in_modal=in_modal, pool=pool, match_every=match_every,
+        lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
+        precision=precision, augment=tuple(augment), seed=seed, steps=steps,
+        epochs=2.0 if epochs is None else epochs, batch_size=PUBLISHED_BATCH,
+    )  # fmt: skip
     where = choose_device(device)
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
@@ -160,11 +170,6 @@ def clean(
     pairs = open_pairs(data, reading, weight)
     share = 0.0 if captionless else held_out_share(held_out, eval)
     wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch)
-    asked = TrainSettings(
-        method=method, tau=tau, lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
-        precision=precision, augment=tuple(augment), seed=seed, steps=steps,
-        epochs=2.0 if epochs is None else epochs, batch_size=PUBLISHED_BATCH,
-    )  # fmt: skip
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
     divided = parts(pairs, wanted)
     _fitting(asked, batch_size, at_least, divided[0])  # refuses before a model is read

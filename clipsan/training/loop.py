@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.checkpoint import Suspect
 from clipsan.errors import TrainingError
-from clipsan.methods import make_method
 from clipsan.pairs import BatchStream, ImageReader, PairSet, order_of
+from clipsan.synthesis.dice import derive_seed
 from clipsan.training.augment import augment
 from clipsan.training.devices import autocast_for, choose_precision
 from clipsan.training.frozen import FrozenSuspect
@@ -22,6 +22,7 @@ from clipsan.training.gradients import backward
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
+from clipsan.training.shown import shown
 from clipsan.training.texts import Captions
 
 
@@ -91,7 +92,7 @@ def train(
         TrainingError: the loss is not finite.
         DataError: fewer good images than a batch needs.
     """
-    method = make_method(settings.method, settings.tau)
+    method = settings.make_method()
     precision = choose_precision(settings.precision, device)
     autocast = autocast_for(precision, device)
     layout = layout_of(suspect.model)
@@ -104,25 +105,28 @@ def train(
     steps = settings.updates(len(pairs))
     result = Training(str(device), precision)
 
+    def prepared(pixels: Tensor, names: Sequence[str]) -> Tensor:
+        moved = pixels.to(device, memory_format=layout)
+        return augment(moved, names, suspect.mean, suspect.std, generator)
+
     training_mode(model, settings.batch_norm)
     start = time.perf_counter()
     order = order_of(pairs, settings.seed)
     with BatchStream(reader, len(pairs), settings.batch_size, settings.seed, order=order) as stream:
         for step, (pixels, indices) in zip(range(steps), stream, strict=False):
-            images = augment(
-                pixels.to(device, memory_format=layout),
-                settings.augment,
-                suspect.mean,
-                suspect.std,
-                generator,
-            )
-            tokens = captions.tokens(indices).to(device)
+            seed = derive_seed("views", settings.seed, step)
+            seen = shown(method.views, pixels.to(device), captions, indices, seed)
+            images, tokens = prepared(seen.pixels, settings.augment), seen.tokens.to(device)
+            views = seen.views and (prepared(seen.views[0], ()), seen.views[1].to(device))
             anchor = frozen.embed(images, indices) if frozen else None
             rate = learning_rate(step, steps, settings.lr_start, settings.lr)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-            loss = backward(model, method, images, tokens, anchor, micro, autocast)
+            loss = backward(
+                model, method, images, tokens, anchor, micro, autocast,
+                views=views, step=step, pairs=len(pairs),
+            )  # fmt: skip
             terms = {name: float(value) for name, value in loss.terms.items()}
             total = finite(float(loss.total), step, steps, settings)
             optimizer.step()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clipsan.errors import UsageError
+from clipsan.methods import Method, make_method
 
 PUBLISHED_BATCH = 2048
 PUBLISHED_UPDATES = 244
@@ -21,6 +22,9 @@ class TrainSettings:
     Attributes:
         method: a name of `clipsan.methods.METHODS`.
         tau: PAR's threshold on S_img and S_txt, in (0, 4].
+        in_modal: weight of CleanCLIP's terms within a modality; None: 1, as published.
+        pool: size of RoCLIP's pool as a share of the pairs; None: 0.02, at least a batch.
+        match_every: RoCLIP matches on every so many-th update; None: 2.
         lr_start: learning rate of the first update.
         lr: learning rate reached, linearly, at half of the updates; a cosine to 1e-9 follows.
         epochs: passes over the pairs, where `steps` is not given.
@@ -50,6 +54,9 @@ class TrainSettings:
     beta2: float = 0.98
     eps: float = 1e-8
     seed: int = 0
+    in_modal: float | None = None
+    pool: float | None = None
+    match_every: int | None = None
 
     def __post_init__(self) -> None:
         self._positive("--lr", self.lr)
@@ -64,12 +71,19 @@ class TrainSettings:
         self._one_of("--precision", self.precision, PRECISIONS)
         for name in self.augment:
             self._one_of("--augment", name, AUGMENTATIONS)
+        self.make_method()
 
     def updates(self, pairs: int) -> int:
         """Updates of a run over so many training pairs; at least 1."""
         if self.steps is not None:
             return self.steps
         return max(1, int(self.epochs * pairs) // self.batch_size)
+
+    def make_method(self) -> Method:
+        """The method, made anew with its options. UsageError where it has not all that are given."""
+        return make_method(
+            self.method, self.tau, in_modal=self.in_modal, pool=self.pool, match_every=self.match_every
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; `TrainSettings(**settings.to_dict())` is equal."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from clipsan.training.text_views import text_view
+
 
 class Captions:
     """Token ids and frozen embeddings of a list of captions, each computed when first needed.
@@ -28,6 +30,13 @@ class Captions:
     def tokens(self, indices: Sequence[int]) -> Tensor:
         """int64 [b x context_length] of the captions at `indices`."""
         return self._tokens_of(self._row[torch.as_tensor(indices)])
+
+    def views(self, indices: Sequence[int], seed: int) -> Tensor:
+        """int64 [b x context_length] of a changed copy of each caption at `indices`, fixed by `seed`."""
+        rows = self._row[torch.as_tensor(indices)].tolist()
+        return self._tokenize(
+            [text_view(self._distinct[row], seed, index) for row, index in zip(rows, indices, strict=True)]
+        ).long()
 
     def frozen(self, indices: Sequence[int], embed: Callable[[Tensor], Tensor]) -> Tensor:
         """float32 [b x d] on the CPU: `embed` of the tokens at `indices`, computed once per caption."""

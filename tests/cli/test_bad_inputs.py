@@ -263,6 +263,16 @@ TABLE = {
     "no steps": (lambda h: clean(steps="0"), "--steps"),
     "seed negative": (lambda h: clean(seed="-1"), "seed"),
     "unknown method": (lambda h: clean(method="pra"), "did you mean 'par'"),
+    "option of another method": (lambda h: clean(in_modal="2"), "--in-modal is an option of cleanclip"),
+    "unknown method to compare": (
+        lambda h: ["compare", "model.safetensors", "--data", "pairs", "--methods", "par,rolcip"],
+        "did you mean 'roclip'",
+    ),
+    "comparison in a folder in use": (
+        lambda h: ["compare", "model.safetensors", "--data", "pairs", "--out", "pairs"],
+        "not by a comparison",
+    ),
+    "bench of nothing": (lambda h: ["bench", "nowhere", "--data", "pairs"], "nowhere"),
     "unknown precision": (lambda h: clean(precision="int8"), "--precision"),
     "unknown augmentation": (lambda h: clean(augment="blur"), "blur"),
     "unknown batch norm": (lambda h: clean(batch_norm="off"), "--batch-norm"),

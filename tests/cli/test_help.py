@@ -9,7 +9,7 @@ import pytest
 
 COMMANDS = [
     [], ["clean"], ["audit"], ["triggers"], ["synth"], ["inspect"], ["report"], ["diff"], ["push"],
-    ["poison"], ["demo"],
+    ["poison"], ["compare"], ["bench"], ["demo"],
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from clipsan.errors import UsageError
-from clipsan.methods import Embeddings, Par, make_method
+from clipsan.methods import Batch, Embeddings, Par, make_method
 from clipsan.training.encode import encode_image, encode_text
 from clipsan.training.gradients import backward
 
@@ -91,19 +91,19 @@ def test_a_case_by_hand():
     eye = torch.eye(2)
     student = Embeddings(eye, eye)
     frozen = Embeddings(eye.flip(0), -eye)
-    loss = Par(tau=2.15).loss(student, frozen, torch.tensor(1.0))
+    loss = Par(tau=2.15).loss(Batch(student, torch.tensor(1.0), frozen))
     clip = math.log(1 + math.exp(-1))
     assert loss.terms["clip"].item() == pytest.approx(clip, rel=1e-6)
     assert loss.terms["s_image"].item() == pytest.approx(2.0)
     assert loss.terms["s_text"].item() == pytest.approx(4.0)
     assert loss.total.item() == pytest.approx(clip - 1.0, rel=1e-6)  # only S_img is still at most tau
-    at_tau = Par(tau=4.0).loss(student, frozen, torch.tensor(1.0))
+    at_tau = Par(tau=4.0).loss(Batch(student, torch.tensor(1.0), frozen))
     assert at_tau.total.item() == pytest.approx(clip - 1.0 - 2.0, rel=1e-6)  # "at most" includes tau
 
 
 def test_finetune_is_the_contrastive_loss_alone():
     student = Embeddings(F.normalize(torch.randn(5, 4), dim=1), F.normalize(torch.randn(5, 4), dim=1))
-    loss = make_method("finetune", 2.15).loss(student, None, torch.tensor(10.0))
+    loss = make_method("finetune", 2.15).loss(Batch(student, torch.tensor(10.0)))
     logits = 10 * student.image @ student.text.T
     expected = (F.cross_entropy(logits, torch.arange(5)) + F.cross_entropy(logits.T, torch.arange(5))) / 2
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-6)
