@@ -125,6 +125,27 @@ def clean(
             rich_help_panel=_TRAIN,
         ),
     ] = "brightening-noise,erase",
+    counter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--counter",
+            metavar="NAME|FILE",
+            help="A trigger to stamp on training images, which keep their captions. Repeatable.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
+    counter_share: Annotated[
+        float,
+        typer.Option("--counter-share", help="Share of the images that carry one.", rich_help_panel=_TRAIN),
+    ] = 0.5,
+    counter_pull: Annotated[
+        float,
+        typer.Option(
+            "--counter-pull",
+            help="Weight of a pull of these to the same images without it.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = 0.0,
     arch: options.Arch = None,
     activation: options.Activation = None,
     text_from: options.TextFrom = None,
@@ -159,6 +180,7 @@ def clean(
         epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
         batch_norm=batch_norm, precision=precision,
         augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],
+        counter=counter or (), counter_share=counter_share, counter_pull=counter_pull,
         arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
         seed=seed, device=device, overwrite=overwrite,
         watcher=output.watcher(),

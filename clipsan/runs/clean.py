@@ -22,6 +22,7 @@ from clipsan.methods import make_method
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.captions import may_lack_captions
+from clipsan.runs.counter import counter_of
 from clipsan.runs.describe import (
     as_json,
     data_of,
@@ -37,6 +38,7 @@ from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
 from clipsan.runs.watch import Watcher
+from clipsan.training.counter import check_dose
 from clipsan.training.devices import choose_device
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
 from clipsan.triggers import parse_triggers
@@ -85,6 +87,9 @@ def clean(
     batch_norm: str = "frozen",
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
+    counter: Sequence[str] = (),
+    counter_share: float = 0.5,
+    counter_pull: float = 0.0,
     held_out: float | None = None,
     filter: str | Sequence[str] = "none",
     filter_reference: str | Path | None = None,
@@ -131,6 +136,9 @@ def clean(
         batch_norm: `frozen` or `train`.
         precision: `auto`, `fp32` or `bf16`.
         augment: of `brightening-noise`, `erase`, `flip`.
+        counter: triggers, named as for `trigger`, to stamp on training images, which keep their own captions.
+        counter_share: of the images that carry one of them, drawn anew each time an image comes.
+        counter_pull: weight of a pull of these images to where the model puts them without the trigger.
         held_out: share of the pairs kept for measuring; None: 0.1 without `eval`, else 0.
         filter: which pairs to drop first: `all` checks, `none`, or names of them; see docs/hygiene.md.
         filter_reference: a model to ask, besides the suspect, whether image and text match.
@@ -150,6 +158,7 @@ def clean(
     watcher = watcher or Watcher()
     thresholds = checked_thresholds(max_asr, max_drop)
     make_method(method, tau)
+    check_dose(counter_share, counter_pull)
     where = choose_device(device)
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
@@ -177,13 +186,14 @@ def clean(
     kept = material.held_out
     settings = _fitting(asked, batch_size, at_least, material.train)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
+    against = counter_of(counter, counter_share, counter_pull, suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
 
     before = model_of(suspect, "suspect")
     measured: dict[Role, Measured] = {}
     if probe:
         measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    run = fine_tune(suspect, material.train, material.reader, settings, where, watcher)
+    run = fine_tune(suspect, material.train, material.reader, settings, where, watcher, against)
     if probe:
         measured["cleaned"] = measure_model(probe, suspect, where, micro_batch, watcher, "cleaned")
 
@@ -203,7 +213,8 @@ def clean(
                 "captions_from": captions_from, "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "trigger": list(trigger),
                 "target": target, "held_out": share, "filter": list(filtering.checks),
-                "filter_reference": filtering.reference, "device": device, "arch": arch,
+                "filter_reference": filtering.reference, "counter": list(counter),
+                "counter_share": counter_share, "counter_pull": counter_pull, "device": device, "arch": arch,
                 "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
                 **settings.to_dict(),
             },

@@ -56,7 +56,7 @@ def backward(
         loss.total.backward()
         return Loss(loss.total.detach(), loss.terms)
 
-    with _statistics_untouched(model):
+    with statistics_untouched(model):
         student = Embeddings(
             in_chunks(lambda part: encode_image(model, part, autocast), images, micro_batch),
             in_chunks(lambda part: encode_text(model, part, autocast), tokens, micro_batch),
@@ -73,7 +73,7 @@ def backward(
 
 
 @contextmanager
-def _statistics_untouched(model: nn.Module) -> Iterator[None]:
+def statistics_untouched(model: nn.Module) -> Iterator[None]:
     """BatchNorm in training mode sees each micro-batch twice, but may count it into its averages once."""
     layers = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.training]
     before = [layer.track_running_stats for layer in layers]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.checkpoint import Suspect
@@ -16,9 +16,11 @@ from clipsan.errors import TrainingError
 from clipsan.methods import make_method
 from clipsan.pairs import BatchStream, ImageReader, PairSet, order_of
 from clipsan.training.augment import augment
+from clipsan.training.counter import Counter, Stamper, pulled_views
 from clipsan.training.devices import autocast_for, choose_precision
+from clipsan.training.encode import encode_image, in_chunks
 from clipsan.training.frozen import FrozenSuspect
-from clipsan.training.gradients import backward
+from clipsan.training.gradients import backward, statistics_untouched
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
@@ -76,6 +78,7 @@ def train(
     settings: TrainSettings,
     device: torch.device,
     on_step: Callable[[Step], None] = lambda step: None,
+    counter: Counter | None = None,
 ) -> Training:
     """Fine-tune `suspect.model` in place; afterwards it is in eval mode, float32, on `device`.
 
@@ -86,6 +89,7 @@ def train(
         settings: of the run; `settings.batch_size` must not exceed the number of pairs.
         device: where to compute.
         on_step: called after every update.
+        counter: triggers to stamp on part of the images; None: all stay as they are.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -103,26 +107,33 @@ def train(
     generator = torch.Generator(device).manual_seed(settings.seed)
     steps = settings.updates(len(pairs))
     result = Training(str(device), precision)
+    stamper = Stamper(counter, len(pairs), settings.seed) if counter else None
+
+    def prepared(pixels: Tensor) -> Tensor:
+        moved = pixels.to(device, memory_format=layout)
+        return augment(moved, settings.augment, suspect.mean, suspect.std, generator)
+
+    def embedded(images: Tensor) -> Tensor:
+        with statistics_untouched(model):
+            return in_chunks(lambda part: encode_image(model, part, autocast), images, micro)
 
     _training_mode(model, settings.batch_norm)
     start = time.perf_counter()
     order = order_of(pairs, settings.seed)
     with BatchStream(reader, len(pairs), settings.batch_size, settings.seed, order=order) as stream:
         for step, (pixels, indices) in zip(range(steps), stream, strict=False):
-            images = augment(
-                pixels.to(device, memory_format=layout),
-                settings.augment,
-                suspect.mean,
-                suspect.std,
-                generator,
-            )
+            if counter is None or stamper is None:
+                images, seen = prepared(pixels), method
+            else:
+                stamped = stamper.stamp(pixels, indices)
+                images, seen = pulled_views(method, counter, stamped, pixels, prepared, embedded, generator)
             tokens = captions.tokens(indices).to(device)
             anchor = frozen.embed(images, indices) if frozen else None
             rate = learning_rate(step, steps, settings.lr_start, settings.lr)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-            loss = backward(model, method, images, tokens, anchor, micro, autocast)
+            loss = backward(model, seen, images, tokens, anchor, micro, autocast)
             terms = {name: float(value) for name, value in loss.terms.items()}
             total = float(loss.total)
             if not math.isfinite(total):

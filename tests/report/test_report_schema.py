@@ -15,7 +15,9 @@ import pytest
 
 from clipsan.report import Rate, Report, ReportError, SkippedItems, json_schema, parse_report
 from clipsan.report import measures as measures_module
+from clipsan.report import rounds as rounds_module
 from clipsan.report import schema as schema_module
+from clipsan.report import tuning as tuning_module
 from clipsan.report.record import Between, Record
 
 
@@ -26,7 +28,8 @@ def validator():
 
 
 def _records():
-    named = vars(measures_module) | vars(schema_module)
+    modules = (measures_module, schema_module, rounds_module, tuning_module)
+    named = {name: value for module in modules for name, value in vars(module).items()}
     found = [c for c in named.values() if isinstance(c, type) and is_dataclass(c)]
     return [c for c in found if issubclass(c, Record) or c is Rate]
 
