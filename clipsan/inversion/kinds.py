@@ -18,7 +18,7 @@ from torch import Tensor
 
 from clipsan.errors import UsageError
 from clipsan.triggers.overlay import from_rgba
-from clipsan.triggers.placement import ANCHORS, Position, corner
+from clipsan.triggers.placement import ANCHORS, Position, corner, fits
 from clipsan.triggers.trigger import FixedTrigger
 
 Size = tuple[int, int]
@@ -61,10 +61,12 @@ class Patch:
 
     def start(self, size: Size, generator: torch.Generator) -> Tensor:
         """Near mid-grey: [3 x size x size]. UsageError where it does not fit the image."""
-        if not 1 <= self.size <= min(size):
-            raise UsageError(f"a patch of {self.size} px does not fit images of {size[0]}x{size[1]} px")
         if isinstance(self.position, str) and self.position not in ANCHORS:
-            raise UsageError(f"a patch's position is {self.position!r}, but must be one of {ANCHORS}")
+            raise UsageError(
+                f"a patch's position is {self.position!r}, but must be one of {', '.join(ANCHORS)}"
+            )
+        if self.size < 1 or not fits(self.position, (self.size, self.size), size):
+            raise UsageError(f"a patch of {self.size} px does not fit images of {size[0]}x{size[1]} px there")
         return _near_grey((3, self.size, self.size), generator)
 
     def put(self, images: Tensor, free: Tensor, generator: torch.Generator) -> Tensor:
