@@ -52,7 +52,9 @@ class PixelModel:
 
     def embed(self, pixels: Tensor) -> Tensor:
         """Unit-length float32 [b x d] of RGB pixels float32 [b x 3 x h x w] in [0, 1], on the device."""
-        return encode_image(self._model, (pixels - self._mean) / self._std)
+        # channels last: a third faster through convolutions on a CPU, where the weights need not be moved
+        images = ((pixels - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+        return encode_image(self._model, images)
 
     def embed_bytes(self, pixels: Tensor) -> Tensor:
         """The same without a graph, of uint8 pixels [n x 3 x h x w] from anywhere: [n x d] on the device."""
