@@ -19,6 +19,7 @@ from clipsan.runs.watch import Watcher
 if TYPE_CHECKING:
     from clipsan.checkpoint import Inspection
     from clipsan.report import Report
+    from clipsan.runs.badclip import OptimisedTrigger
 
 WIDTH_OF_A_LOG = 160
 VERDICT_STYLE = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
@@ -94,6 +95,15 @@ class Output:
             for line in lines:
                 self.sentence(line)
             self.words.print()
+
+    def optimised(self, made: OptimisedTrigger) -> None:
+        """Show a trigger that was optimised and where it was saved."""
+        if self.json:
+            sys.stdout.write(json_module.dumps(made.to_dict(), indent=2, ensure_ascii=False) + "\n")
+            return
+        for line in made.lines():
+            self.sentence(line)
+        self.words.print(Text(f"Saved as {made.file}", style="bold"))
 
     def inspection(self, found: Inspection) -> None:
         """Show what a file is; leaves with 1 when it holds unsafe content."""
