@@ -125,6 +125,25 @@ def clean(
             rich_help_panel=_TRAIN,
         ),
     ] = "brightening-noise,erase",
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="BUDGET",
+            help="Scan and clean in rounds until a budget such as asr<=5%,drop<=3 is met.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
+    effort: Annotated[
+        str | None,
+        typer.Option(
+            "--effort",
+            metavar="N|quick|normal|thorough",
+            help="Rounds that --until may take: 1, 3, 6 or N. (default: normal)",
+            show_default=False,
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
     counter: Annotated[
         list[str] | None,
         typer.Option(
@@ -180,7 +199,8 @@ def clean(
         epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
         batch_norm=batch_norm, precision=precision,
         augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],
-        counter=counter or (), counter_share=counter_share, counter_pull=counter_pull,
+        until=until, effort=effort, counter=counter or (), counter_share=counter_share,
+        counter_pull=counter_pull,
         arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
         seed=seed, device=device, overwrite=overwrite,
         watcher=output.watcher(),

@@ -90,8 +90,8 @@ def telling_ways(matched: Matched) -> int:
     return min(possible, key=lambda ways: abs(matched.score(ways) - 0.5))
 
 
-def lost(before: Matched, after: Matched, ways: int) -> Loss:
-    """What `after` lost against `before`, which saw the same images and captions."""
-    differences = 100 * (before.chances(ways) - after.chances(ways))
+def lost(before: Tensor, after: Tensor) -> Loss:
+    """What one model lost against another: float [n] each, the chance of being right on the same n images."""
+    differences = 100 * (before.to(torch.float64) - after.to(torch.float64))
     error = float(differences.std()) / math.sqrt(len(differences)) if len(differences) > 1 else 0.0
     return Loss(float(differences.mean()), error)

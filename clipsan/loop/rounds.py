@@ -28,7 +28,7 @@ M = TypeVar("M")
 
 @dataclass(frozen=True)
 class Finding:
-    """A trigger that a scan inverted; see `report.rounds.InvertedTrigger`."""
+    """A trigger that a scan inverted; see `report.rounds.InvertedTrigger` and `evidence.Rung`."""
 
     trigger: Trigger
     target: str
@@ -36,6 +36,7 @@ class Finding:
     asr: Rate
     gain: float
     evidence: bool
+    costly: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ class _Loop(Generic[M]):
 
     def __init__(self, workshop: Workshop[M], budget: Budget, tell: Callable[[str], None]) -> None:
         self.known: list[Trigger] = []
+        self._costly: set[str] = set()  # names of those that are not stamped unless they survive
         self._workshop = workshop
         self._budget = budget
         self._tell = tell
@@ -172,15 +174,24 @@ class _Loop(Generic[M]):
     def fine_tuned(self, start: M, plan: Plan, best: Judged[M] | None) -> Judged[M]:
         """One round of fine-tuning, judged."""
         began = time.perf_counter()
-        against = tuple(self.known)
+        against = self._against(best)
         model, settings = self._workshop.fine_tune(start, plan, against)
         whence = "the suspect" if best is None or plan.start == "suspect" else f"round {best.round.number}"
         done = f"{plan.method} from {whence}"
         if against:
-            done += f", {len(against)} inverted triggers on {100 * plan.share:g} % of the images"
+            many = "1 inverted trigger" if len(against) == 1 else f"{len(against)} inverted triggers"
+            done += f", {many} on {100 * plan.share:g} % of the images"
         return self._judged(
             model, best, "fine-tuning", done, plan.why, began, settings=settings, against=against
         )
+
+    def _against(self, best: Judged[M] | None) -> tuple[Trigger, ...]:
+        """What is stamped: all that is known, but costly ones only where the best so far still answers."""
+        alive = set()
+        if best is not None:
+            alive = {a.trigger for a in best.round.attacks if (a.asr.rate or 0) > self._budget.asr}
+            alive |= {found.name for found in best.round.found if found.evidence}
+        return tuple(t for t in self.known if t.name not in self._costly or t.name in alive)
 
     def interpolated(self, best: Judged[M]) -> Judged[M] | None:
         """The best point of the line from a model to the suspect, judged; None: no point seems better."""
@@ -254,6 +265,7 @@ class _Loop(Generic[M]):
         )  # fmt: skip
         self._rounds.append(made)
         self.known += [finding.trigger for finding in evident]
+        self._costly |= {finding.trigger.name for finding in evident if finding.costly}
         self._tell(_told(made))
         return Judged(model, made)
 

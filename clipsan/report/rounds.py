@@ -77,8 +77,10 @@ class ClosedLoop(Record):
     effort: Count  # rounds of fine-tuning at most
     met: bool
     outcome: str  # in a sentence
-    pairs: Count  # held out
-    ways: Count  # accuracy is finding the own caption among so many
+    pairs: Count  # held out: attack success is measured on their images
+    accuracy_on: Literal["held-out pairs", "labelled images"]
+    accuracy_n: Count
+    ways: Count  # texts to choose from: an image is right if its own caption or class is the nearest
     classes: Count  # that the scans looked at
     chosen: Count  # the round whose model was written
     rounds: tuple[Round, ...]

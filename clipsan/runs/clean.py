@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from clipsan.checkpoint import (
     Suspect,
@@ -17,11 +19,12 @@ from clipsan.checkpoint import (
 )
 from clipsan.errors import UsageError
 from clipsan.evaluation.labelled import open_labelled
-from clipsan.evaluation.probe import Measured, evaluation_of
+from clipsan.evaluation.probe import Measured, Probe, evaluation_of
 from clipsan.methods import make_method
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, Role, conclude
 from clipsan.runs.captions import may_lack_captions
+from clipsan.runs.closing import asked_loop, run_loop, with_known
 from clipsan.runs.counter import counter_of
 from clipsan.runs.describe import (
     as_json,
@@ -40,8 +43,9 @@ from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, met
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import check_dose
 from clipsan.training.devices import choose_device
+from clipsan.training.loop import Training
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
-from clipsan.triggers import parse_triggers
+from clipsan.triggers import parse_triggers, write_trigger_file
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ def clean(
     batch_norm: str = "frozen",
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
+    until: str | None = None,
+    effort: str | int | None = None,
     counter: Sequence[str] = (),
     counter_share: float = 0.5,
     counter_pull: float = 0.0,
@@ -136,6 +142,11 @@ def clean(
         batch_norm: `frozen` or `train`.
         precision: `auto`, `fp32` or `bf16`.
         augment: of `brightening-noise`, `erase`, `flip`.
+        until: a budget such as `asr<=5%,drop<=3`: scan, fine-tune against what was found and scan again,
+            until no inverted trigger succeeds more often and no more accuracy is lost on held-out data; see
+            docs/closed-loop.md. The triggers found are measured with the others, and written to `inverted`.
+        effort: rounds of fine-tuning that `until` may take: a number, `quick` (1), `normal` (3) or
+            `thorough` (6); None: normal.
         counter: triggers, named as for `trigger`, to stamp on training images, which keep their own captions.
         counter_share: of the images that carry one of them, drawn anew each time an image comes.
         counter_pull: weight of a pull of these images to where the model puts them without the trigger.
@@ -159,13 +170,14 @@ def clean(
     thresholds = checked_thresholds(max_asr, max_drop)
     make_method(method, tau)
     check_dose(counter_share, counter_pull)
+    closing = asked_loop(until, effort, held_out, thresholds, counter)
     where = choose_device(device)
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading, weight)
-    share = 0.0 if captionless else held_out_share(held_out, eval)
+    share = 0.0 if captionless else held_out_share(held_out, None if closing else eval)
     wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch)
     asked = TrainSettings(
         method=method, tau=tau, lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
@@ -190,12 +202,18 @@ def clean(
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
 
     before = model_of(suspect, "suspect")
-    measured: dict[Role, Measured] = {}
-    if probe:
-        measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    run = fine_tune(suspect, material.train, material.reader, settings, where, watcher, against)
-    if probe:
-        measured["cleaned"] = measure_model(probe, suspect, where, micro_batch, watcher, "cleaned")
+    closed = None
+    if closing:
+        closed = run_loop(closing, suspect, material, labelled, classes, settings, where, watcher)
+        with_known(probe, closed.known)
+    run, measured = measured_around(
+        lambda: (
+            closed.put_into(suspect)
+            if closed
+            else fine_tune(suspect, material.train, material.reader, settings, where, watcher, against)
+        ),
+        probe, suspect, where, micro_batch, watcher,
+    )  # fmt: skip
 
     watcher.stage(f"Writing {out}")
     metadata = metadata_of(settings, before.sha256)
@@ -214,8 +232,9 @@ def clean(
                 "classes": None if classes is None else str(classes), "trigger": list(trigger),
                 "target": target, "held_out": share, "filter": list(filtering.checks),
                 "filter_reference": filtering.reference, "counter": list(counter),
-                "counter_share": counter_share, "counter_pull": counter_pull, "device": device, "arch": arch,
-                "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
+                "counter_share": counter_share, "counter_pull": counter_pull, "until": until,
+                "effort": effort, "device": device, "arch": arch, "activation": activation,
+                "text_from": text_from, "format": format, "dtype": dtype,
                 **settings.to_dict(),
             },
             seed=seed,
@@ -223,16 +242,37 @@ def clean(
                 material.pairs, material.train, len(kept) if kept else 0, material.reader,
                 material.filtered.record if material.filtered else None,
             ),
-            training=training_of(run, settings),
+            training=training_of(run, closed.settings if closed else settings),
             evaluation=evaluation_of(probe, measured) if probe else None,
             thresholds=thresholds,
             warnings=(*material.warnings, *doubts(suspect)),
+            loop=closed.record if closed else None,
         )  # fmt: skip
         report = conclude(report)
+        if closed and closed.known:
+            write_trigger_file(folder / "inverted", closed.known)
         if material.filtered:
             material.filtered.write(folder)
         write_reports(folder, report)
     return Cleaned(report, Path(out), suspect)
+
+
+def measured_around(
+    cleaned: Callable[[], Training],
+    probe: Probe | None,
+    suspect: Suspect,
+    device: torch.device,
+    batch_size: int,
+    watcher: Watcher,
+) -> tuple[Training, dict[Role, Measured]]:
+    """Call `cleaned`, which changes the suspect's model, and measure it before and after where it can be."""
+    measured: dict[Role, Measured] = {}
+    if probe:
+        measured["suspect"] = measure_model(probe, suspect, device, batch_size, watcher, "suspect")
+    run = cleaned()
+    if probe:
+        measured["cleaned"] = measure_model(probe, suspect, device, batch_size, watcher, "cleaned")
+    return run, measured
 
 
 def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:

@@ -26,7 +26,7 @@ def test_chances_equal_the_share_of_all_draws():
 
 def test_loss_is_in_points_with_its_error():
     before, after = Matched(torch.tensor([0, 0, 0, 0]), 4), Matched(torch.tensor([0, 0, 4, 4]), 4)
-    measured = lost(before, after, 2)
+    measured = lost(before.chances(2), after.chances(2))
     assert measured.points == pytest.approx(50)
     assert measured.error == pytest.approx(100 * math.sqrt(1 / 3) / 2)  # deviation of 0, 0, 1, 1, over root 4
 
