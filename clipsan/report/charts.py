@@ -142,7 +142,7 @@ _Points = Sequence[tuple[float, float]]
 
 def _linear(title: str, lines: Sequence[tuple[str, str, _Points]]) -> LineChart:
     values = [y for _, _, line in lines for _, y in line]
-    ticks = _round_ticks(min(0.0, *values), max(values))
+    ticks = round_ticks(min(0.0, *values), max(values))
     return _chart(title, lines, ticks, [f"{tick:g}" for tick in ticks], lambda y: y)
 
 
@@ -178,7 +178,7 @@ def _chart(
         kept = _thinned(line)
         thinned = thinned or len(kept) < len(line)
         places = [((x - first) / width, 1 - (scale(y) - low) / (high - low)) for x, y in kept]
-        series.append(Series(name, style, _path(places)))
+        series.append(Series(name, style, path(places)))
         said.append(f"{name}: {line[0][1]:.3g} at update {line[0][0]}, {line[-1][1]:.3g} at {line[-1][0]}")
     return LineChart(
         title=title,
@@ -193,7 +193,7 @@ def _chart(
     )
 
 
-def _round_ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """Three to six multiples of 1, 2 or 5 times a power of ten, which span low to high."""
     span = high - low if high > low else abs(high) or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
@@ -215,7 +215,7 @@ def _thinned(line: _Points) -> _Points:
     return kept
 
 
-def _path(places: _Points) -> str:
+def path(places: _Points) -> str:
     """An SVG path; a single point is a line of no length, which round caps show as a dot."""
     drawn = [f"{_SIDE * x:.0f} {_SIDE * y:.0f}" for x, y in places]
     return "M" + "L".join(drawn if len(drawn) > 1 else drawn * 2)
