@@ -76,24 +76,26 @@ def clean(
         ),
     ] = "par",
     tau: Annotated[
-        float,
+        str,
         typer.Option(
             "--tau",
-            help="PAR pushes embeddings apart until their squared distance S passes tau.",
+            metavar="NUMBER|auto",
+            help="PAR pushes embeddings apart until their squared distance S passes tau; auto: by a probe.",
             rich_help_panel=_TRAIN,
         ),
-    ] = 2.15,
+    ] = "2.15",
     lr_start: Annotated[
         float, typer.Option("--lr-start", help="Learning rate of the first update.", rich_help_panel=_TRAIN)
     ] = 3e-5,
     lr: Annotated[
-        float,
+        str,
         typer.Option(
             "--lr",
-            help="Learning rate at half of the updates; a cosine to 0 follows.",
+            metavar="NUMBER|auto",
+            help="Learning rate at half of the updates; a cosine to 0 follows. auto: both rates by a probe.",
             rich_help_panel=_TRAIN,
         ),
-    ] = 3e-6,
+    ] = "3e-06",
     epochs: Annotated[
         float | None,
         typer.Option(

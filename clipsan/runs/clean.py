@@ -23,6 +23,7 @@ from clipsan.evaluation.probe import Measured, Probe, evaluation_of
 from clipsan.methods import make_method
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, Role, conclude
+from clipsan.runs.auto import asked_search, searched
 from clipsan.runs.captions import may_lack_captions
 from clipsan.runs.closing import asked_loop, run_loop, with_known
 from clipsan.runs.counter import counter_of
@@ -81,8 +82,8 @@ def clean(
     max_asr: float = 10.0,
     max_drop: float = 5.0,
     method: str = "par",
-    tau: float = 2.15,
-    lr: float = 3e-6,
+    tau: float | str = 2.15,
+    lr: float | str = 3e-6,
     lr_start: float = 3e-5,
     epochs: float | None = None,
     steps: int | None = None,
@@ -132,8 +133,8 @@ def clean(
         max_asr: the verdict fails above this attack success rate, in percent.
         max_drop: the verdict fails above this loss of clean accuracy, in percentage points.
         method: `par`, or `finetune` for the control without PAR's term.
-        tau: PAR's threshold on S, in (0, 4].
-        lr: learning rate at half of the updates.
+        tau: PAR's threshold on S, in (0, 4]; `auto` finds one in a short probe (docs/closed-loop.md).
+        lr: learning rate at half of the updates; `auto` finds both rates, likewise.
         lr_start: learning rate of the first update.
         epochs: passes over the pairs. None: 2 as published, but at least the published 244 updates.
         steps: updates, instead of `epochs`.
@@ -168,7 +169,8 @@ def clean(
     """
     watcher = watcher or Watcher()
     thresholds = checked_thresholds(max_asr, max_drop)
-    make_method(method, tau)
+    search = asked_search(method, tau, lr, held_out)
+    make_method(method, search.tau)
     check_dose(counter_share, counter_pull)
     closing = asked_loop(until, effort, held_out, thresholds, counter)
     where = choose_device(device)
@@ -177,11 +179,11 @@ def clean(
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading, weight)
-    share = 0.0 if captionless else held_out_share(held_out, None if closing else eval)
+    share = 0.0 if captionless else held_out_share(held_out, None if closing or search.names else eval)
     wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch)
     asked = TrainSettings(
-        method=method, tau=tau, lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
-        precision=precision, augment=tuple(augment), seed=seed, steps=steps,
+        method=method, tau=search.tau, lr=search.lr, lr_start=lr_start, micro_batch=micro_batch,
+        batch_norm=batch_norm, precision=precision, augment=tuple(augment), seed=seed, steps=steps,
         epochs=2.0 if epochs is None else epochs, batch_size=PUBLISHED_BATCH,
     )  # fmt: skip
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
@@ -202,6 +204,7 @@ def clean(
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
 
     before = model_of(suspect, "suspect")
+    settings, tuning = searched(search.names, suspect, material, settings, where, watcher)
     closed = None
     if closing:
         closed = run_loop(closing, suspect, material, labelled, classes, settings, where, watcher)
@@ -247,6 +250,7 @@ def clean(
             thresholds=thresholds,
             warnings=(*material.warnings, *doubts(suspect)),
             loop=closed.record if closed else None,
+            tuning=tuning,
         )  # fmt: skip
         report = conclude(report)
         if closed and closed.known:

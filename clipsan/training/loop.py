@@ -79,6 +79,7 @@ def train(
     device: torch.device,
     on_step: Callable[[Step], None] = lambda step: None,
     counter: Counter | None = None,
+    stop: Callable[[Step], bool] = lambda step: False,
 ) -> Training:
     """Fine-tune `suspect.model` in place; afterwards it is in eval mode, float32, on `device`.
 
@@ -90,6 +91,7 @@ def train(
         device: where to compute.
         on_step: called after every update.
         counter: triggers to stamp on part of the images; None: all stay as they are.
+        stop: asked after every update whether this one was the last.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -147,6 +149,8 @@ def train(
             done = Step(step + 1, steps, rate, total, terms, seconds, speed)
             result.curve.append(done)
             on_step(done)
+            if stop(done):
+                break
     result.seconds = time.perf_counter() - start
     # the plain layout again, so that embeddings equal those of the reloaded file to the last bit
     model.to(memory_format=torch.contiguous_format).eval()
