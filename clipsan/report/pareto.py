@@ -7,11 +7,13 @@ scanned.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from clipsan.report.charts import Tick, path, round_ticks
 from clipsan.report.rounds import ClosedLoop, LinePoint, Round
 
+_PERCENTS = (0, 1, 5, 10, 25, 50, 100)  # on an axis of square roots: what matters is below 10
 _MARGIN = 1.0  # points of accuracy left and right of the outermost dots
 
 
@@ -47,14 +49,14 @@ def pareto_picture(loop: ClosedLoop) -> ParetoPicture | None:
     models: list[Round | LinePoint] = [*loop.rounds, *_line_points(loop)]
     drops = [each.drop for each in models]
     x_ticks = round_ticks(min(*drops, 0.0) - _MARGIN, max(*drops, loop.budget_drop) + _MARGIN)
-    highest = max(loop.budget_asr, 0.01, *(each.asr for each in models))
-    y_ticks = round_ticks(0.0, 100 * highest)
+    highest = max(loop.budget_asr, *(each.asr for each in models))
+    top = next(tick for tick in _PERCENTS[1:] if tick >= 100 * highest)
 
     def at_x(drop: float) -> float:
         return round(100 * (drop - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]), 2)
 
     def at_y(share: float) -> float:
-        return round(100 * (1 - (100 * share - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])), 2)
+        return round(100 * (1 - math.sqrt(100 * share / top)), 2)
 
     dots = [
         Dot(
@@ -87,7 +89,7 @@ def pareto_picture(loop: ClosedLoop) -> ParetoPicture | None:
         tuple(dots),
         path([(x / 100, y / 100) for x, y in steps]) if len(best) > 1 else "",
         tuple(Tick(at_x(tick), f"{tick:g}") for tick in x_ticks),
-        tuple(Tick(at_y(tick / 100), f"{tick:g} %") for tick in y_ticks),
+        tuple(Tick(at_y(tick / 100), f"{tick} %") for tick in _PERCENTS if tick <= top),
         at_x(loop.budget_drop),
         at_y(loop.budget_asr),
         f"Attack success of inverted triggers against points of accuracy lost. {said}.",

@@ -42,15 +42,15 @@ def loop() -> ClosedLoop:
 
 def test_dots_of_the_picture(loop):
     picture = pareto_picture(loop)
-    # axes from -1 to 5 points, and from 0 to 100 %
+    # axes from -2 to 6 points, and from 0 to 100 % in square roots
     assert [tick.words for tick in picture.x_ticks] == ["-2", "0", "2", "4", "6"]
-    assert picture.limit_x == 62.5 and picture.limit_y == 95.0
+    assert picture.limit_x == 62.5 and picture.limit_y == 77.64
     dots = {dot.label: (dot.x, dot.y) for dot in picture.dots if dot.label}
-    assert dots == {"suspect": (25.0, 1.0), "1": (75.0, 99.0), "2": (50.0, 98.0)}
+    assert dots == {"suspect": (25.0, 0.5), "1": (75.0, 90.0), "2": (50.0, 85.86)}
     assert [dot.label for dot in picture.dots if dot.chosen] == ["2"]
     assert sum(dot.style == "line" for dot in picture.dots) == 2
     # the suspect, round 2 and round 1, down only at the next one
-    assert re.findall(r"\d+ \d+", picture.frontier) == ["250 10", "500 10", "500 980", "750 980", "750 990"]
+    assert re.findall(r"\d+ \d+", picture.frontier) == ["250 5", "500 5", "500 859", "750 859", "750 900"]
     assert pareto_picture(replace(loop, rounds=())) is None
 
 
