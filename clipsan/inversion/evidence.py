@@ -79,7 +79,7 @@ def words_limit(clean: Sequence[float]) -> float:
 
 
 def family_of(model_cfg: Mapping[str, Any], image_size: tuple[int, int]) -> str:
-    """What a calibration is for: the kind of image tower and its resolution, such as `resnet 64`."""
+    """The kind of image tower and its resolution, such as `resnet 64`."""
     layers = model_cfg["vision_cfg"].get("layers")
     tower = "resnet" if isinstance(layers, (list, tuple)) else "transformer"
     return f"{tower} {min(image_size)}"
@@ -87,7 +87,11 @@ def family_of(model_cfg: Mapping[str, Any], image_size: tuple[int, int]) -> str:
 
 @cache
 def shipped() -> Mapping[str, Any]:
-    """The calibration that clipsan ships: family -> rung -> the largest z of each clean model."""
+    """The calibration that clipsan ships: family -> effort -> name -> a value for each clean model.
+
+    Under a rung's name stands the largest z among the classes, under `class-free` the mask, under `words` the
+    gap that the best token closed. `benchmarks/scan_calibration.py` makes it.
+    """
     text = resources.files("clipsan.inversion").joinpath("calibration.json").read_text(encoding="utf-8")
     families: Mapping[str, Any] = json.loads(text)["families"]
     return families

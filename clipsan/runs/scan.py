@@ -151,7 +151,7 @@ def scan(
             images_held_out=held_out,
             skipped=SkippedItems.of(images.skipped),
             classes=len(names),
-            **_judged(suspect, rungs, searched, theirs, hard.words, names, embeddings),
+            **_judged(suspect, rungs, searched, theirs, effort, names, embeddings),
             warnings=(*doubts(suspect), *_warnings(data is None, classes is None, searched)),
             seconds=round(time.monotonic() - began, 3),
         )  # fmt: skip
@@ -180,13 +180,13 @@ def _judged(
     rungs: Sequence[Rung],
     searched: Searched,
     theirs: Searched | None,
-    tried: int,
+    effort: str,
     names: Sequence[str],
     classes: Tensor,
 ) -> dict[str, Any]:
     """The fields of the report that say what was found, and what follows."""
     family = family_of(suspect.model_cfg, suspect.image_size)
-    calibrated: Mapping[str, Sequence[float]] = shipped().get(family, {})
+    calibrated: Mapping[str, Sequence[float]] = shipped().get(family, {}).get(effort, {})
     clean = {name: list(calibrated.get(name, ())) for name in (*searched.rungs, CLASS_FREE, WORDS)}
     if theirs is not None:
         for name, found in theirs.rungs.items():
@@ -203,7 +203,7 @@ def _judged(
         for rung in rungs
     )  # fmt: skip
     class_free = judge_class_free(searched, clean[CLASS_FREE], source, names, classes)
-    words = judge_words(searched, clean[WORDS], source, tried, names, classes, _decode)
+    words = judge_words(searched, clean[WORDS], source, EFFORTS[effort].words, names, classes, _decode)
     result, reasons, targets = result_of(results, class_free, words, saturated_rungs(searched))
     return {
         "rungs": results, "class_free": class_free, "text_side": words,
