@@ -60,7 +60,7 @@ def test_a_planted_trigger_collapses_the_embeddings_with_a_smaller_mask():
         train, held_out = divide(dim_images(), (SIZE, SIZE), 0)
         with PixelModel(suspect, torch.device("cpu")) as model:
             found = collapse(model, train, held_out, Effort(150, 8, 0.1))
-        assert found.alike > 0.8 > 0.5 > found.alike_before
+        assert found.alike > 0.8 > 0.7 > found.alike_before
         assert found.trigger.target is None
         masks[planted] = found.mask
 
