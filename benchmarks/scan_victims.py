@@ -4,7 +4,7 @@
 
 Each VICTIM is a folder with a checkpoint. It counts as poisoned where a `triggers.json` lies in it or its
 report.json is that of `clipsan poison`; what was planted is used for the table only, never shown to the scan.
-A scan that lies in DIR already is not made again. With a labelled SET the triggers that were found are audited
+A scan that lies in DIR already is not made again. With a labelled SET the triggers found are audited
 on it: ASR on images that the scan never saw.
 """
 
