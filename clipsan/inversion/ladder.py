@@ -42,9 +42,9 @@ class ScanEffort:
 
 
 EFFORTS = {
-    "quick": ScanEffort(384, Effort(20, 16, 0.15), Effort(100, 16, 0.1), 4_000),
-    "normal": ScanEffort(768, Effort(40, 32, 0.1), Effort(200, 32, 0.1), 16_000),
-    "thorough": ScanEffort(1536, Effort(100, 48, 0.1), Effort(400, 48, 0.1), 1_000_000),
+    "quick": ScanEffort(288, Effort(8, 12, 0.2), Effort(60, 16, 0.15), 4_000),
+    "normal": ScanEffort(384, Effort(20, 16, 0.15), Effort(100, 16, 0.1), 1_000_000),
+    "thorough": ScanEffort(1536, Effort(50, 48, 0.1), Effort(300, 32, 0.1), 1_000_000),
 }
 
 

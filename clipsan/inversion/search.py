@@ -17,7 +17,7 @@ from clipsan.inversion.words import Dragging, drag_texts
 
 TEXT_PROBES = 24
 SCREENED_FROM = 32
-SCREENING = Screening(steps=8, images=12, keep=8, baseline=16)
+SCREENING = Screening(steps=5, images=8, keep=8, baseline=16)
 """Of lists with SCREENED_FROM classes or more."""
 
 

@@ -21,6 +21,7 @@ from clipsan.training.encode import encode_text, in_chunks
 PROBES = 2
 CHECKED = 32  # tokens and their extensions that are looked at on all texts
 LONGEST = 3
+ALIKE = 0.98  # texts this alike need no longer sequence
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def drag_texts(
     checked, means = alike(before_each(tokens, best.unsqueeze(1)))
     ranked = checked.argsort(descending=True)
     sequence, reached, direction = best[ranked[:1]], float(checked[ranked[0]]), means[ranked[0]]
-    while len(sequence) < LONGEST:
+    while len(sequence) < LONGEST and reached < ALIKE:
         longer = torch.stack([torch.cat([sequence, token.unsqueeze(0)]) for token in best])
         scores, means = alike(before_each(tokens, longer))
         if float(scores.max()) < reached + (1 - reached) / 10:

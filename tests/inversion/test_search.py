@@ -71,7 +71,7 @@ def test_the_token_that_drags_all_texts_is_found():
     found = drag_texts(worded(), ["a", "b", "c", "d"], [], 1000)
 
     assert found is not None
-    assert found.tokens[0] == TRIGGER
+    assert found.tokens == (TRIGGER,)
     assert found.gap_closed > 0.9
     assert int(found.embedding.argmax()) == 50
     assert found.first == tuple(sorted(found.first, reverse=True))
