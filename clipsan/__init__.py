@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from clipsan.runs.poison import poison
     from clipsan.runs.push import push
     from clipsan.runs.reports import diff, rebuild_report
+    from clipsan.runs.scan import scan
     from clipsan.runs.synth import synth
     from clipsan.runs.triggers import show_triggers
 
@@ -43,6 +44,7 @@ _PUBLIC = {
     "push": "clipsan.runs.push",
     "rebuild_report": "clipsan.runs.reports",
     "show_triggers": "clipsan.runs.triggers",
+    "scan": "clipsan.runs.scan",
     "synth": "clipsan.runs.synth",
     "ClipsanError": "clipsan.errors",
 }
@@ -59,6 +61,7 @@ __all__ = [
     "poison",
     "push",
     "rebuild_report",
+    "scan",
     "show_triggers",
     "synth",
 ]

@@ -61,12 +61,15 @@ class Screening:
     Attributes:
         steps: of the first pass.
         images: a step in the first pass.
-        keep: how many classes go on, at most.
+        keep: how many classes go on, at most: those whose margins moved furthest.
+        baseline: how many of the others go on too, drawn at random, so that there is something to tell the
+            best ones from.
     """
 
     steps: int = 10
     images: int = 16
     keep: int = 8
+    baseline: int = 0
 
 
 def invert(
@@ -122,22 +125,28 @@ def invert(
         for kind in kinds:
             wanted = torch.tensor(numbers)
             free = starts(kind, len(wanted), model, seed)
-            if screening is not None and len(wanted) > screening.keep:
+            if screening is not None and len(wanted) > screening.keep + screening.baseline:
                 brief = replace(effort, steps=screening.steps, images=screening.images)
                 free = optimise(model, kind, free, wanted, objective, train, brief, seed, on_images)
-                margins = torch.tensor(
-                    [
-                        gauge.measure(kind, one, int(n), names, seed).gain
-                        for one, n in zip(free, wanted, strict=True)
-                    ]
-                )
-                best = margins.topk(screening.keep).indices.sort().values
-                free, wanted = free[best], wanted[best]
+                gains = [
+                    gauge.measure(kind, one, int(n), names, seed).gain
+                    for one, n in zip(free, wanted, strict=True)
+                ]
+                going = _going_on(torch.tensor(gains), screening, seed)
+                free, wanted = free[going], wanted[going]
             free = optimise(model, kind, free, wanted, objective, train, effort, seed + 1, on_images)
             found += [
                 gauge.measure(kind, one, int(n), names, seed) for one, n in zip(free, wanted, strict=True)
             ]
     return found
+
+
+def _going_on(gains: Tensor, screening: Screening, seed: int) -> Tensor:
+    """The places of the classes that a screening lets through, in their order."""
+    order = gains.argsort(descending=True)
+    best, rest = order[: screening.keep], order[screening.keep :]
+    drawn = torch.randperm(len(rest), generator=torch.Generator().manual_seed(seed))[: screening.baseline]
+    return torch.cat([best, rest[drawn]]).sort().values
 
 
 def towards(weights: Tensor, scale: float) -> Objective:
