@@ -28,13 +28,17 @@ M = TypeVar("M")
 
 @dataclass(frozen=True)
 class Finding:
-    """A trigger that a scan inverted; see `report.rounds.InvertedTrigger` and `evidence.Rung`."""
+    """A trigger that a scan inverted; see `report.rounds.InvertedTrigger`.
+
+    `costly`: stamping its kind on images costs accuracy, so that it is only done where it is needed.
+    """
 
     trigger: Trigger
     target: str
     kind: str
     asr: Rate
     gain: float
+    z: float
     evidence: bool
     costly: bool = False
 
@@ -256,7 +260,8 @@ class _Loop(Generic[M]):
             number=number, step=step, done=done, why=why, settings=dict(settings or {}),
             against=tuple(trigger.name for trigger in against),
             found=tuple(
-                InvertedTrigger(f.trigger.name, f.kind, f.target, f.asr, f.gain, f.evidence) for f in found
+                InvertedTrigger(f.trigger.name, f.kind, f.target, f.asr, f.gain, f.z, f.evidence)
+                for f in found
             ),
             attacks=attacks, asr=asr, accuracy=measures.accuracy, drop=measures.drop,
             drop_error=measures.error, over=over, line=line,

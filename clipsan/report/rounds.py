@@ -21,6 +21,7 @@ class InvertedTrigger(Record):
     target: str
     asr: Rate  # on the model that was scanned
     gain: float  # logits by which it moves the target's mean margin
+    z: float  # of that gain among the classes, robust
     evidence: bool  # whether it stands out; such triggers are fought and measured from then on
 
 

@@ -14,7 +14,9 @@ from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.matching import lost, match, telling_ways
 from clipsan.evaluation.statistics import Rate
 from clipsan.inversion import Found, invert
-from clipsan.loop.evidence import EFFORT, OUTLIER, SCREENING, outlying, rungs
+from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, limit_of, robust_z, shipped
+from clipsan.inversion.ladder import EFFORTS, ladder
+from clipsan.inversion.search import screening_for
 from clipsan.loop.plan import HIGHEST_TAU, Plan
 from clipsan.loop.rounds import Finding, Measures
 from clipsan.pairs import ImageReader
@@ -27,9 +29,12 @@ from clipsan.training.loop import Training
 from clipsan.training.settings import TrainSettings
 from clipsan.triggers import Trigger
 
-SCANNED_IMAGES = 480
 HELD_OUT_IMAGES = 2048
 STATISTICS_IMAGES = 1024
+SCAN = "normal"
+"""The effort of every scan; its calibration on clean models sets the bars."""
+COSTLY = "smooth"
+"""The kind of trigger that costs accuracy where it is stamped on training images."""
 SHOWN = 3
 """Triggers of each kind that a scan tells of, besides those with evidence."""
 
@@ -91,8 +96,13 @@ class ModelWorkshop:
         self._watcher = watcher
         self._watched = watched
         self._suspect = Version(_copied(suspect))
+        if len(classes.names) < FEWEST_CLASSES:
+            raise DataError(
+                f"--until looks for classes that stand out, and {len(classes.names)} are too few to tell "
+                f"one: give {FEWEST_CLASSES} or more (--classes)"
+            )
         self._captions, self._pixels = self._held_out()
-        self._unlabelled = _first_images(material.reader, len(material.train), SCANNED_IMAGES)
+        self._unlabelled = _first_images(material.reader, len(material.train), EFFORTS[SCAN].images)
         encoder = self._loaded(self._suspect)
         matched = match(encoder, encoder.images(self._pixels), self._captions)
         if matched.others < 1:
@@ -111,20 +121,21 @@ class ModelWorkshop:
         names = self._classes.names
         self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
         weights = encoder.classifier(names, self._classes.templates)
+        clean = shipped().get(family_of(self._tool.model_cfg, self._tool.image_size), {}).get(SCAN, {})
         found: list[Finding] = []
-        for rung in rungs(self._tool.image_size):
+        for rung in ladder(self._tool.image_size):
             inverted = invert(
-                self._tool, self._unlabelled, names, weights, [rung.kind], effort=EFFORT,
-                screening=SCREENING if len(names) > 2 * SCREENING.keep else None, device=self._device,
-                seed=self._settings.seed,
+                self._tool, self._unlabelled, names, weights, [rung.kind], effort=EFFORTS[SCAN].patterns,
+                screening=screening_for(len(names)), device=self._device, seed=self._settings.seed,
             )  # fmt: skip
-            scores = outlying([each.gain for each in inverted])
+            limit = limit_of(clean.get(rung.name, ()), "clean models")
+            scores = robust_z([each.gain for each in inverted])
             ranked = sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])
-            worth = [pair for place, pair in enumerate(ranked) if place < SHOWN or pair[1] >= OUTLIER]
+            worth = [pair for place, pair in enumerate(ranked) if place < SHOWN or pair[1] >= limit.z]
             rates = self._asr(encoder, [each.trigger for each, _ in worth])
             for (each, score), asr in zip(worth, rates, strict=True):
-                stands_out = score >= OUTLIER and (asr.rate or 0.0) >= rung.bar
-                found.append(_finding(each, asr, stands_out, rung.costly))
+                evidence = score >= limit.z and (asr.rate or 0.0) >= LEAST_ASR
+                found.append(_finding(each, asr, score, evidence, rung.name == COSTLY))
         return found
 
     def fine_tune(
@@ -211,8 +222,10 @@ class ModelWorkshop:
         return [kept.captions[index] for index in good], pixels
 
 
-def _finding(found: Found, asr: Rate, evidence: bool, costly: bool) -> Finding:
-    return Finding(found.trigger, found.target, found.kind, asr, round(found.gain, 3), evidence, costly)
+def _finding(found: Found, asr: Rate, z: float, evidence: bool, costly: bool) -> Finding:
+    return Finding(
+        found.trigger, found.target, found.kind, asr, round(found.gain, 3), round(z, 2), evidence, costly
+    )
 
 
 def _copied(suspect: Suspect) -> dict[str, Tensor]:

@@ -43,7 +43,7 @@ class Bench:
 
     def scan(self, model):
         return [
-            Finding(_trigger(name), "fish", "patch", Rate(model.asr, 100), 9.0, True, model.costly)
+            Finding(_trigger(name), "fish", "patch", Rate(model.asr, 100), 9.0, 12.0, True, model.costly)
             for name in model.evidence
         ]
 

@@ -24,8 +24,8 @@ def _round(number, step, asr, drop, **changes) -> Round:
 
 @pytest.fixture
 def loop() -> ClosedLoop:
-    found = InvertedTrigger("<b>by patch", "8x8 patch", "<b>", Rate(99, 100), 12.0, True)
-    weak = InvertedTrigger("cat by patch", "8x8 patch", "cat", Rate(5, 100), 1.0, False)
+    found = InvertedTrigger("<b>by patch", "8x8 patch", "<b>", Rate(99, 100), 12.0, 20.0, True)
+    weak = InvertedTrigger("cat by patch", "8x8 patch", "cat", Rate(5, 100), 1.0, 0.5, False)
     return ClosedLoop(
         budget_asr=0.05, budget_drop=3.0, effort=3, met=True, outcome="The budget was met by round 2.",
         pairs=400, accuracy_on="held-out pairs", accuracy_n=400, ways=20, classes=20, chosen=2,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jsonschema
 import pytest
 
 import clipsan
-from clipsan.errors import UsageError
+from clipsan.errors import DataError, UsageError
 from clipsan.inversion import Blend, Effort, Patch
-from clipsan.loop.evidence import Rung, outlying, rungs
+from clipsan.inversion.evidence import Limit
+from clipsan.inversion.ladder import EFFORTS, Rung
 from clipsan.report import json_schema, read_report
 from clipsan.runs import workshop
 from clipsan.triggers import read_trigger_file
@@ -18,15 +20,20 @@ from clipsan.triggers import read_trigger_file
 QUICK = {"steps": 2, "batch_size": 8, "device": "cpu", "lr_start": 1e-3, "lr": 1e-4, "held_out": 0.3}
 
 
+CLASSES = ("ball", "boat", "fish", "cup", "car", "flower", "house", "hammer")
+
+
 @pytest.fixture
 def gullible(world, tmp_path, monkeypatch):
-    """A scan of few steps that takes every trigger for evidence; three classes."""
+    """A scan of few steps that takes every trigger for evidence."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workshop, "EFFORT", Effort(steps=2, images=4))
-    monkeypatch.setattr(workshop, "OUTLIER", -1e9)
-    kinds = (Rung(Patch(6), 0.0, costly=False), Rung(Blend(0.12, 4), 0.0, costly=True))
-    monkeypatch.setattr(workshop, "rungs", lambda size: kinds)
-    (tmp_path / "classes.txt").write_text("ball\nboat\nfish\n")
+    quick = replace(EFFORTS["normal"], images=24, patterns=Effort(steps=1, images=2))
+    monkeypatch.setitem(workshop.EFFORTS, "normal", quick)
+    monkeypatch.setattr(workshop, "LEAST_ASR", 0.0)
+    monkeypatch.setattr(workshop, "limit_of", lambda clean, source: Limit(-1e9, source))
+    kinds = (Rung("patch", Patch(6)), Rung("smooth", Blend(0.12, 4)))
+    monkeypatch.setattr(workshop, "ladder", lambda size: kinds)
+    (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
     return tmp_path
 
 
@@ -45,11 +52,11 @@ def test_rounds_are_had_written_and_told(gullible, world):
     assert loop.rounds[1].against == tuple(
         found.name for found in loop.rounds[0].found if "patch" in found.kind
     )
-    assert (loop.classes, loop.accuracy_on, loop.pairs) == (3, "held-out pairs", report.data.pairs_held_out)
+    assert (loop.classes, loop.accuracy_on, loop.pairs) == (8, "held-out pairs", report.data.pairs_held_out)
     # the inverted triggers are measured before and after, each towards its own class, and can be audited
     written = read_trigger_file(folder / "inverted" / "triggers.json", made.model.image_size)
     assert [t.name for t in written] == [t.name for t in report.evaluation.triggers]
-    assert {t.target for t in report.evaluation.triggers} == {"ball", "boat", "fish"}
+    assert {t.target for t in report.evaluation.triggers} == set(CLASSES)
     text, page = (folder / "report.md").read_text(), (folder / "report.html").read_text()
     assert "## Closed loop" in text and "Round 1: par from the suspect" in text
     assert 'id="loop"' in page and "Attack success of inverted triggers" in page
@@ -91,12 +98,11 @@ def test_what_is_asked_is_checked_before_anything_is_read(tmp_path, changes, sai
     assert not (tmp_path / "out").exists()
 
 
-def test_outliers_are_told_from_the_spread_of_the_others():
-    scores = outlying([1.0, 1.2, 0.8, 1.1, 0.9, 12.0])
-    assert scores[-1] > 20 and max(abs(score) for score in scores[:-1]) < 2
-    assert outlying([1.0, 1.0, 1.0, 1.1]) == pytest.approx([0, 0, 0, 0.5])  # a spread of 0 is no certainty
-
-
-def test_patches_grow_with_the_images():
-    assert rungs((224, 224))[0].kind.label == "28x28 patch"
-    assert [rung.costly for rung in rungs((64, 64))] == [False, False, True]
+def test_a_list_too_short_to_stand_out_in_is_refused(world, tmp_path):
+    (tmp_path / "few.txt").write_text("ball\nboat\n")
+    with pytest.raises(DataError, match="8 or more"):
+        clipsan.clean(
+            world / "model.safetensors", world / "pairs", classes=tmp_path / "few.txt", out=tmp_path / "out",
+            until="asr<=5%", **QUICK,
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
