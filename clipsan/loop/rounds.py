@@ -20,8 +20,8 @@ from clipsan.loop.plan import Left, Plan, first_plan, next_plan
 from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Step
 from clipsan.triggers import Trigger
 
-LINE = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
-"""Shares of the suspect at which the line to it is measured."""
+LINE = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
+"""Shares of the suspect at which the line to it is measured. At 0 only BatchNorm's averages are taken anew."""
 
 M = TypeVar("M")
 
@@ -205,7 +205,12 @@ class _Loop(Generic[M]):
             for share in LINE
         ]
         point = min(line, key=lambda p: (self._budget.excess(p.asr, p.drop), -p.accuracy))
-        done = f"{100 * point.share:g} % of the suspect's weights mixed into round {best.round.number}"
+        whose = f"round {best.round.number}"
+        done = (
+            f"{100 * point.share:g} % of the suspect's weights mixed into {whose}"
+            if point.share
+            else f"{whose} with BatchNorm's averages taken anew"
+        )
         gain = 100 * (point.accuracy - best.round.accuracy)
         over = self._budget.excess(point.asr, point.drop)
         if (over, -gain) >= (best.round.over, 0.0):

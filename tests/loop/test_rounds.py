@@ -98,7 +98,7 @@ def test_lost_accuracy_is_bought_back_on_the_line_or_by_recovery():
     assert ended.met and len(bench.calls) == 1
     bought = ended.rounds[-1]
     assert bought.step == "interpolation" and bought.settings == {"share": 0.4} and bought.drop == 2.0
-    assert [point.share for point in bought.line] == [0.05, 0.1, 0.15, 0.2, 0.3, 0.4]
+    assert [point.share for point in bought.line] == [0.0, 0.05, 0.1, 0.2, 0.3, 0.4]
 
     stuck = Bench([Version(4, 4.0), Version(4, 2.9)])
     ended = close(stuck, BUDGET, effort=3, method="par")
