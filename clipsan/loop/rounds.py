@@ -21,7 +21,7 @@ from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Ste
 from clipsan.triggers import Trigger
 
 LINE = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
-"""Shares of the suspect at which the line to it is measured. At 0 only BatchNorm's averages are taken anew."""
+"""Shares of the suspect at which the line is measured. At 0 only BatchNorm's averages are taken anew."""
 
 M = TypeVar("M")
 
