@@ -11,7 +11,7 @@ tried.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,7 +26,7 @@ from clipsan.runs.material import Material
 from clipsan.runs.settle import loss_of_each
 from clipsan.runs.watch import Watcher
 from clipsan.training.encode import logit_scale
-from clipsan.training.loop import Step, train
+from clipsan.training.loop import Step, Training, train
 from clipsan.training.settings import TrainSettings
 
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
@@ -227,9 +227,7 @@ class _Bench:
             return len(passed) == 2 or step.step >= push
 
         try:
-            run = train(
-                self._suspect, self._pairs, self._reader, pushed, self._device, self._watcher.step, stop=over
-            )
+            run = self._trained(pushed, push, tau, over)
         except TrainingError as error:
             return self._trial(rate, tau, push, (0.0, 0.0), None, None, None, f"broke down: {error}")
         highest = tuple(max(step.terms[name] for step in run.curve) for name in ("s_image", "s_text"))
@@ -240,11 +238,29 @@ class _Bench:
         recovery = replace(
             pushed, method="finetune", lr_start=last.lr, lr=rate / FALL, steps=push, epochs=1.0
         )
-        train(self._suspect, self._pairs, self._reader, recovery, self._device, self._watcher.step)
+        self._trained(recovery, push, None, lambda step: False)
         recovered = self._held.loss(self._suspect, self._device)
         back = after_push - recovered >= TAKEN_BACK * (after_push - self._before)
         why = "the loss came back" if back else "the loss did not come back"
         return self._trial(rate, tau, push, highest, last.step, after_push, recovered, why)
+
+    def _trained(
+        self, settings: TrainSettings, updates: int, tau: float | None, stop: Callable[[Step], bool]
+    ) -> Training:
+        """Train on, at most so many updates, while the watcher hears of each."""
+        self._watcher.training(updates, tau)
+        try:
+            return train(
+                self._suspect,
+                self._pairs,
+                self._reader,
+                settings,
+                self._device,
+                self._watcher.step,
+                stop=stop,
+            )
+        finally:
+            self._watcher.finished()
 
     def _trial(
         self,

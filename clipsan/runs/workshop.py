@@ -15,8 +15,8 @@ from clipsan.evaluation.matching import lost, match, telling_ways
 from clipsan.evaluation.statistics import Rate
 from clipsan.inversion import Found, invert
 from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, limit_of, robust_z, shipped
-from clipsan.inversion.ladder import EFFORTS, ladder
-from clipsan.inversion.search import screening_for
+from clipsan.inversion.ladder import EFFORTS, Rung, ladder
+from clipsan.inversion.search import images_needed, screening_for
 from clipsan.loop.plan import HIGHEST_TAU, Plan
 from clipsan.loop.rounds import Finding, Measures
 from clipsan.pairs import ImageReader
@@ -123,11 +123,9 @@ class ModelWorkshop:
         weights = encoder.classifier(names, self._classes.templates)
         clean = shipped().get(family_of(self._tool.model_cfg, self._tool.image_size), {}).get(SCAN, {})
         found: list[Finding] = []
-        for rung in ladder(self._tool.image_size):
-            inverted = invert(
-                self._tool, self._unlabelled, names, weights, [rung.kind], effort=EFFORTS[SCAN].patterns,
-                screening=screening_for(len(names)), device=self._device, seed=self._settings.seed,
-            )  # fmt: skip
+        rungs = ladder(self._tool.image_size)
+        inverted_of = self._inverted(rungs, weights)
+        for rung, inverted in zip(rungs, inverted_of, strict=True):
             limit = limit_of(clean.get(rung.name, ()), "clean models")
             scores = robust_z([each.gain for each in inverted])
             ranked = sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])
@@ -179,6 +177,30 @@ class ModelWorkshop:
         now = self._chances(encoder, embedded)
         loss = lost(self._before, now)
         return Measures(tuple(self._asr(encoder, triggers)), float(now.mean()), loss.points, loss.error)
+
+    def _inverted(self, rungs: Sequence[Rung], weights: Tensor) -> list[list[Found]]:
+        """What inversion finds by each rung in the model that is loaded; the watcher hears how far it is."""
+        effort, names = EFFORTS[SCAN], self._classes.names
+        free = effort.class_free
+        total = images_needed(len(names), len(rungs), effort) - free.steps * free.images
+        done = 0
+
+        def more(images: int) -> None:
+            nonlocal done
+            done += images
+            self._watcher.measuring(min(done, total), total)
+
+        try:
+            return [
+                invert(
+                    self._tool, self._unlabelled, names, weights, [rung.kind], effort=effort.patterns,
+                    screening=screening_for(len(names)), device=self._device, seed=self._settings.seed,
+                    on_images=more,
+                )
+                for rung in rungs
+            ]  # fmt: skip
+        finally:
+            self._watcher.finished()
 
     def _loaded(self, model: Version) -> Encoder:
         self._tool.model.load_state_dict(model.state)
