@@ -13,7 +13,7 @@ from clipsan.runs.auto import RATES, asked_search, find_settings
 from clipsan.runs.watch import Watcher
 from clipsan.training.settings import TrainSettings
 
-SETTINGS = TrainSettings(steps=80, batch_size=16, augment=())
+SETTINGS = TrainSettings(steps=40, batch_size=8, augment=())
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_tau_gives_way_where_no_rate_reaches_it(bench):
         find([], lr_start=1e-9)
     settings, tuning = find(["tau"], lr_start=3e-3, tau=3.5)
     assert settings.tau < 3.5 and settings.lr_start == 3e-3
-    assert [trial.push for trial in tuning.trials[:2]] == [8, 20]  # a tenth, then a quarter
+    assert [trial.push for trial in tuning.trials[:2]] == [8, 10]  # a tenth, then a quarter
 
 
 def test_what_is_chosen_is_used_and_told(world, tmp_path, monkeypatch):
