@@ -7,8 +7,9 @@ Default use:
     print(result.report.verdict.result)
 
 Every command of the command line is the function of the same name here, but for two whose names are packages:
-that of `clipsan report` is `rebuild_report`, that of `clipsan triggers` is `show_triggers`. They are loaded
-when first used, so that importing clipsan does not import torch.
+that of `clipsan report` is `rebuild_report`, that of `clipsan triggers` is `show_triggers`, and with
+`--optimise` it is `optimise_trigger`. They are loaded when first used, so that importing clipsan does not
+import torch.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from clipsan.errors import ClipsanError
     from clipsan.runs.audit import audit
+    from clipsan.runs.badclip import optimise_trigger
     from clipsan.runs.bench import bench
     from clipsan.runs.clean import clean
     from clipsan.runs.compare import compare
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from clipsan.runs.poison import poison
     from clipsan.runs.push import push
     from clipsan.runs.reports import diff, rebuild_report
+    from clipsan.runs.scan import scan
     from clipsan.runs.synth import synth
     from clipsan.runs.triggers import show_triggers
 
@@ -40,10 +43,12 @@ _PUBLIC = {
     "diff": "clipsan.runs.reports",
     "demo": "clipsan.runs.demo",
     "inspect": "clipsan.runs.inspect",
+    "optimise_trigger": "clipsan.runs.badclip",
     "poison": "clipsan.runs.poison",
     "push": "clipsan.runs.push",
     "rebuild_report": "clipsan.runs.reports",
     "show_triggers": "clipsan.runs.triggers",
+    "scan": "clipsan.runs.scan",
     "synth": "clipsan.runs.synth",
     "ClipsanError": "clipsan.errors",
 }
@@ -58,9 +63,11 @@ __all__ = [
     "demo",
     "diff",
     "inspect",
+    "optimise_trigger",
     "poison",
     "push",
     "rebuild_report",
+    "scan",
     "show_triggers",
     "synth",
 ]

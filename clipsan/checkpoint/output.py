@@ -14,7 +14,7 @@ from pathlib import Path
 from clipsan.disk import WRITE_REFUSALS, plain_os_errors
 from clipsan.errors import OutputError
 
-REPORT_NAME = "report.json"
+REPORT_NAMES = ("report.json", "scan.json")
 LARGEST_REPORT = 64 << 20  # bytes
 
 
@@ -62,12 +62,15 @@ def output_folder(path: Path, *, overwrite: bool = False, needed_bytes: int) -> 
 
 
 def is_earlier_output(path: Path) -> bool:
-    """True for a folder that clipsan wrote: its report.json has a schema_version."""
-    report = path / REPORT_NAME
+    """True for a folder that clipsan wrote: its report.json or scan.json has a schema_version."""
+    return any(_is_report(path / name) for name in REPORT_NAMES)
+
+
+def _is_report(file: Path) -> bool:
     try:
-        if report.stat().st_size > LARGEST_REPORT:
+        if file.stat().st_size > LARGEST_REPORT:
             return False
-        found = json.loads(report.read_bytes())
+        found = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and "schema_version" in found

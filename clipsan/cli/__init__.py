@@ -19,6 +19,7 @@ from clipsan.cli.inspect import inspect
 from clipsan.cli.poison import poison
 from clipsan.cli.push import push
 from clipsan.cli.report import report
+from clipsan.cli.scan import scan
 from clipsan.cli.synth import synth
 from clipsan.cli.triggers import triggers
 
@@ -30,7 +31,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (clean, audit, triggers, synth, inspect, report, diff, push, poison, compare, bench, demo):
+for command in (
+    clean, audit, scan, triggers, synth, inspect, report, diff, push, poison, compare, bench, demo,
+):  # fmt: skip
     app.command()(command)
 
 

@@ -76,13 +76,14 @@ def clean(
         ),
     ] = "par",
     tau: Annotated[
-        float,
+        str,
         typer.Option(
             "--tau",
-            help="PAR pushes embeddings apart until their squared distance S passes tau.",
+            metavar="NUMBER|auto",
+            help="PAR pushes embeddings apart until their squared distance S passes tau; auto: by a probe.",
             rich_help_panel=_TRAIN,
         ),
-    ] = 2.15,
+    ] = "2.15",
     in_modal: options.InModal = None,
     pool: options.Pool = None,
     match_every: options.MatchEvery = None,
@@ -90,13 +91,14 @@ def clean(
         float, typer.Option("--lr-start", help="Learning rate of the first update.", rich_help_panel=_TRAIN)
     ] = 3e-5,
     lr: Annotated[
-        float,
+        str,
         typer.Option(
             "--lr",
-            help="Learning rate at half of the updates; a cosine to 0 follows.",
+            metavar="NUMBER|auto",
+            help="Learning rate at half of the updates; a cosine to 0 follows. auto: both rates by a probe.",
             rich_help_panel=_TRAIN,
         ),
-    ] = 3e-6,
+    ] = "3e-06",
     epochs: options.Epochs = None,
     steps: options.Steps = None,
     batch_size: options.TrainBatchSize = None,
@@ -104,6 +106,46 @@ def clean(
     batch_norm: options.BatchNorm = "frozen",
     precision: options.Precision = "auto",
     augment: options.Augment = "brightening-noise,erase",
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="BUDGET",
+            help="Scan and clean in rounds until a budget such as asr<=5%,drop<=3 is met.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
+    effort: Annotated[
+        str | None,
+        typer.Option(
+            "--effort",
+            metavar="N|quick|normal|thorough",
+            help="Rounds that --until may take: 1, 3, 6 or N. (default: normal)",
+            show_default=False,
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
+    counter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--counter",
+            metavar="NAME|FILE",
+            help="A trigger to stamp on training images, which keep their captions. Repeatable.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
+    counter_share: Annotated[
+        float,
+        typer.Option("--counter-share", help="Share of the images that carry one.", rich_help_panel=_TRAIN),
+    ] = 0.5,
+    counter_pull: Annotated[
+        float,
+        typer.Option(
+            "--counter-pull",
+            help="Weight of a pull of these to the same images without it.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = 0.0,
     arch: options.Arch = None,
     activation: options.Activation = None,
     text_from: options.TextFrom = None,
@@ -140,6 +182,8 @@ def clean(
         epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
         batch_norm=batch_norm, precision=precision,
         augment=options.listed(augment),
+        until=until, effort=effort, counter=counter or (), counter_share=counter_share,
+        counter_pull=counter_pull,
         arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
         seed=seed, device=device, no_gallery=no_gallery, overwrite=overwrite,
         watcher=output.watcher(),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from clipsan.report import Report
     from clipsan.report.benched import Bench
     from clipsan.report.methods_compared import MethodsCompared
+    from clipsan.report.scan_record import ScanReport
+    from clipsan.runs.badclip import OptimisedTrigger
 
 WIDTH_OF_A_LOG = 160
 VERDICT_STYLE = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
@@ -121,6 +123,39 @@ class Output:
             for line in lines:
                 self.sentence(line)
             self.words.print()
+
+    def optimised(self, made: OptimisedTrigger) -> None:
+        """Show a trigger that was optimised and where it was saved."""
+        if self.json:
+            sys.stdout.write(json_module.dumps(made.to_dict(), indent=2, ensure_ascii=False) + "\n")
+            return
+        for line in made.lines():
+            self.sentence(line)
+        self.words.print(Text(f"Saved as {made.file}", style="bold"))
+
+    def scanned(self, report: ScanReport, folder: Path) -> None:
+        """Show what a scan found; leaves with the exit code of its result."""
+        from clipsan.report.json_file import report_text
+        from clipsan.report.scan_markdown import HEADINGS, other_lines, rung_rows
+        from clipsan.report.scan_record import EXIT_CODES
+        from clipsan.report.wording import printable
+
+        if self.json:
+            sys.stdout.write(report_text(report))
+        else:
+            for rung in report.rungs:
+                self.words.print(Text(rung.kind, style="bold"))
+                self.table([[printable(cell) for cell in row] for row in rung_rows(rung)])
+            for line in other_lines(report):
+                self.sentence(printable(line, 1000))
+            style = {"evidence": "fail", "no evidence found": "pass"}.get(report.result, "inconclusive")
+            self.words.print(Text(f"\n{HEADINGS[report.result]}", style=VERDICT_STYLE[style]))
+            for reason in report.reasons:
+                self.sentence(printable(reason, 1000))
+            for warning in report.warnings:
+                self.sentence(f"Note: {warning}", "yellow")
+            self.words.print(Text(f"Written to {folder}/ (scan.md, scan.json, triggers.json)", style="dim"))
+        raise typer.Exit(EXIT_CODES[report.result])
 
     def inspection(self, found: Inspection) -> None:
         """Show what a file is; leaves with 1 when it holds unsafe content."""

@@ -37,10 +37,13 @@ class Encoder:
         """float32 [b x d] on the CPU, of uint8 pixels [b x 3 x h x w]."""
 
         def encode(part: Tensor) -> Tensor:
-            images = part.to(self.device).to(torch.float32).div_(255).sub_(self._mean).div_(self._std)
-            return encode_image(self._model, images, self._autocast).cpu()
+            return encode_image(self._model, self.prepared(part), self._autocast).cpu()
 
         return in_chunks(encode, pixels, self.batch_size)
+
+    def prepared(self, pixels: Tensor) -> Tensor:
+        """What the model takes: normalised float32 on its device, of uint8 [b x 3 x h x w]."""
+        return pixels.to(self.device).to(torch.float32).div_(255).sub_(self._mean).div_(self._std)
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """float32 [n x d] on the CPU."""

@@ -178,7 +178,7 @@ def _chart(
         kept = _thinned(line)
         thinned = thinned or len(kept) < len(line)
         places = [((x - first) / width, 1 - (scale(y) - low) / (high - low)) for x, y in kept]
-        series.append(Series(name, style, _path(places)))
+        series.append(Series(name, style, path(places)))
         said.append(f"{name}: {line[0][1]:.3g} at update {line[0][0]}, {line[-1][1]:.3g} at {line[-1][0]}")
     return LineChart(
         title=title,
@@ -215,7 +215,7 @@ def _thinned(line: _Points) -> _Points:
     return kept
 
 
-def _path(places: _Points) -> str:
+def path(places: _Points) -> str:
     """An SVG path; a single point is a line of no length, which round caps show as a dot."""
     drawn = [f"{_SIDE * x:.0f} {_SIDE * y:.0f}" for x, y in places]
     return "M" + "L".join(drawn if len(drawn) > 1 else drawn * 2)

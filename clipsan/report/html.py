@@ -24,9 +24,11 @@ from clipsan.report.durability_rows import variation_rows, variation_words
 from clipsan.report.markdown import details, not_tested
 from clipsan.report.meaning import headlines, plain_words
 from clipsan.report.page_pictures import galleries, planes
+from clipsan.report.pareto import pareto_picture
 from clipsan.report.picture_files import Picture
 from clipsan.report.reproduce import LONGEST_LINE, command_line
 from clipsan.report.schema import Report
+from clipsan.report.story import found_rows, loop_lines, round_rows, tuning_lines, tuning_rows
 from clipsan.report.tables import accuracy_rows, model_rows, trigger_rows, verdict_lines
 from clipsan.report.variation_charts import variation_charts
 from clipsan.report.verdict import judged_role
@@ -67,6 +69,12 @@ def to_html(report: Report, pictures: Mapping[str, Picture] = MappingProxyType({
         "untested": [line.replace("`", "") for line in not_tested(report)],
         "training": list(rows.training_lines(report.training)) if report.training else [],
         "training_charts": training_charts(report.training) if report.training else [],
+        "loop": list(loop_lines(report.loop)) if report.loop else [],
+        "pareto": pareto_picture(report.loop) if report.loop else None,
+        "round_rows": round_rows(report.loop) if report.loop else [],
+        "found_rows": found_rows(report.loop) if report.loop else [],
+        "tuning": list(tuning_lines(report.tuning)) if report.tuning else [],
+        "tuning_rows": tuning_rows(report.tuning) if report.tuning else [],
         "filter": filtered,
         "filter_rows": rows.filter_rows(filtered) if filtered else [],
         "dropped_rows": rows.dropped_rows(filtered) if filtered else [],
@@ -95,6 +103,7 @@ def _parts(report: Report) -> list[tuple[str, str]]:
         "embeddings": ("Embeddings", bool(planes(report))),
         "variations": ("The triggers varied", _varied(report)),
         "untested": ("What was not tested", True),
+        "loop": ("Closed loop", report.loop is not None),
         "training": ("Training", report.training is not None),
         "filter": ("Filter", report.data is not None and report.data.filter is not None),
         "data": ("Data", True),

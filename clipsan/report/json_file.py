@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from clipsan.report.record import ReportError
+from clipsan.report.record import Record, ReportError
 from clipsan.report.schema import SCHEMA_VERSION, Report
 from clipsan.report.whole_file import write_whole
 from clipsan.report.wording import printable
 
 _LARGEST_FILE = 64 << 20
+_R = TypeVar("_R", bound=Record)
 
 
-def report_text(report: Report) -> str:
+def report_text(report: Record) -> str:
     r"""The JSON text, keys in the order of the schema, two spaces of indent, a newline at the end.
 
     File names that are no Unicode (lone surrogates) are written as JSON escapes and read back the same.
@@ -24,8 +26,8 @@ def report_text(report: Report) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def write_report(report: Report, path: str | Path) -> Path:
-    """Write report.json under a temporary name beside `path` and rename it, with the user's umask.
+def write_report(report: Record, path: str | Path) -> Path:
+    """Write report.json or scan.json under a temporary name beside `path`; rename it, with the user's umask.
 
     Raises ReportError before anything is written, OutputError if the file cannot be written.
     """
@@ -36,7 +38,11 @@ def write_report(report: Report, path: str | Path) -> Path:
 
 def read_report(path: str | Path) -> Report:
     """Read and check a report.json from anywhere. Raises ReportError with one sentence."""
-    path = Path(path)
+    return read_record(Path(path), parse_report)
+
+
+def read_record(path: Path, parse: Callable[[object], _R]) -> _R:
+    """Read a JSON file from anywhere and check it with `parse`. Raises ReportError with one sentence."""
     shown = printable(str(path))
     try:
         if path.stat().st_size > _LARGEST_FILE:
@@ -48,7 +54,7 @@ def read_report(path: str | Path) -> Report:
         raise ReportError(f"{shown} is no clipsan report: it is not UTF-8 text") from error
     try:
         data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
-        return parse_report(data)
+        return parse(data)
     except (ValueError, RecursionError) as error:  # JSONDecodeError, or a number of too many digits
         reason = "nested too deep" if isinstance(error, RecursionError) else printable(str(error))
         raise ReportError(f"{shown} is no JSON that clipsan can read: {reason}") from error

@@ -16,6 +16,7 @@ from clipsan.report.durability_rows import (
     variation_rows,
     variation_words,
 )
+from clipsan.report.rounds import ClosedLoop
 from clipsan.report.schema import (
     DROPPED_KEPT,
     Data,
@@ -27,6 +28,7 @@ from clipsan.report.schema import (
     Source,
     Training,
 )
+from clipsan.report.story import found_rows, loop_lines, round_rows, tuning_lines, tuning_rows
 from clipsan.report.tables import accuracy_rows, model_rows, trigger_rows, verdict_lines
 from clipsan.report.text_rows import (
     HOW_TO_READ_RETRIEVAL_ATTACK,
@@ -68,8 +70,12 @@ def to_markdown(report: Report) -> str:
         blocks += [block for _, rows, words in found for block in (table(rows), words)]
     if report.warnings:
         blocks += ["## Warnings", bullets(markdown(warning, 2000) for warning in report.warnings)]
+    if report.loop:
+        blocks += ["## Closed loop", *_loop(report.loop)]
     if report.training:
         blocks += ["## Training", *_training(report.training)]
+    if report.tuning:
+        blocks += [*map(markdown_line, tuning_lines(report.tuning)), table(tuning_rows(report.tuning))]
     blocks += ["## What was not tested", bullets(not_tested(report))]
     blocks += ["## Models", *(table(model_rows(model)) for model in report.models)]
     blocks += ["## Data", bullets(_data(report))]
@@ -183,6 +189,19 @@ def _training(training: Training) -> Iterator[str]:
     if training.curves:
         first, last = training.curves[0], training.curves[-1]
         yield f"Loss {first.loss:.3f} at step {first.step}, {last.loss:.3f} at step {last.step}."
+
+
+def markdown_line(line: str) -> str:
+    """A sentence of plain text as Markdown."""
+    return markdown(line, 2000)
+
+
+def _loop(loop: ClosedLoop) -> Iterator[str]:
+    yield bullets(map(markdown_line, loop_lines(loop)))
+    yield table(round_rows(loop))
+    if rows := found_rows(loop):
+        yield "Attack success of each inverted trigger with evidence:"
+        yield table(rows)
 
 
 def not_tested(report: Report) -> Iterator[str]:

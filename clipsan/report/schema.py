@@ -33,6 +33,8 @@ from clipsan.report.measures import (
     TextTriggerResult,
 )
 from clipsan.report.record import Between, Matching, Record
+from clipsan.report.rounds import ClosedLoop
+from clipsan.report.tuning import Tuning
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 ITEMS_KEPT = 100
@@ -268,7 +270,7 @@ class Verdict(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Record):
-    """Everything of one run. No dates: equal runs give equal reports but for `training.seconds`."""
+    """Everything of one run. No dates: equal runs give equal reports but for seconds."""
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
     command: Literal["clean", "audit", "demo", "poison"]
@@ -282,6 +284,8 @@ class Report(Record):
     thresholds: Thresholds = Thresholds()
     verdict: Verdict = Verdict("inconclusive", ("This report was not judged.",))
     warnings: tuple[str, ...] = ()
+    loop: ClosedLoop | None = None  # None: nothing was repeated until a budget was met
+    tuning: Tuning | None = None  # None: no setting was to be found
 
     def model(self, role: Role) -> Model | None:
         """The model of that role, if the run had one."""

@@ -14,6 +14,7 @@ from clipsan.evaluation.statistics import Rate
 from clipsan.report.found import doubt, limit_of
 from clipsan.report.measures import Role, TextTriggerResult
 from clipsan.report.revival import revivals, still_asleep
+from clipsan.report.rounds import ClosedLoop
 from clipsan.report.schema import (
     Evaluation,
     Report,
@@ -43,6 +44,7 @@ def conclude(report: Report) -> Report:
         evaluation=report.evaluation,
         training=report.training,
         thresholds=report.thresholds,
+        loop=report.loop,
         marked=judged is not None and judged.metadata.get("poisoned") == "true",
     )
     found = trigger_warnings(report.evaluation, judged_role(report), report.thresholds)
@@ -66,6 +68,7 @@ def judge(
     evaluation: Evaluation | None,
     training: Training | None,
     thresholds: Thresholds,
+    loop: ClosedLoop | None = None,
     marked: bool = False,
 ) -> Verdict:
     """Apply the thresholds, after asking whether the numbers can be trusted at all.
@@ -82,6 +85,8 @@ def judge(
         *_doubts_of_found(evaluation, judged, thresholds),
         *_doubts_of_training(training),
     ]
+    if loop is not None:
+        doubts += _doubts_of_loop(loop)
     if failures:
         return Verdict("fail", (*failures, *doubts))
     if doubts or evaluation is None:
@@ -240,6 +245,16 @@ def _doubts_of_training(training: Training | None) -> Iterator[str]:
         yield (
             f"{' and '.join(never)} never reached tau = {training.tau:g} in {training.steps} steps, so the "
             "model was not pushed as far from the suspect as the method asks; raise --lr-start or --steps."
+        )
+
+
+def _doubts_of_loop(loop: ClosedLoop) -> Iterator[str]:
+    if not loop.met:
+        yield f"{loop.outcome} Raise --effort, give more pairs, or allow more (--until)."
+    if loop.pairs < FEWEST_IMAGES:
+        yield (
+            f"The loop measured on only {loop.pairs} held-out pairs; at least {FEWEST_IMAGES} are needed: "
+            "give more pairs, or raise --held-out."
         )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from clipsan.checkpoint import (
     Suspect,
@@ -17,10 +19,13 @@ from clipsan.checkpoint import (
 )
 from clipsan.errors import UsageError
 from clipsan.evaluation.labelled import open_labelled
-from clipsan.evaluation.probe import Measured, evaluation_of
+from clipsan.evaluation.probe import Measured, Probe, evaluation_of
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, Role, conclude
+from clipsan.runs.auto import asked_search, searched
 from clipsan.runs.captions import may_lack_captions
+from clipsan.runs.closing import asked_loop, run_loop, with_known
+from clipsan.runs.counter import counter_of
 from clipsan.runs.describe import (
     as_json,
     data_of,
@@ -36,9 +41,11 @@ from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
 from clipsan.runs.watch import Watcher
+from clipsan.training.counter import check_dose
 from clipsan.training.devices import choose_device
+from clipsan.training.loop import Training
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
-from clipsan.triggers import parse_triggers
+from clipsan.triggers import parse_triggers, write_trigger_file
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,11 @@ def clean(
     max_asr: float = 10.0,
     max_drop: float = 5.0,
     method: str = "par",
-    tau: float = 2.15,
+    tau: float | str = 2.15,
     in_modal: float | None = None,
     pool: float | None = None,
     match_every: int | None = None,
-    lr: float = 3e-6,
+    lr: float | str = 3e-6,
     lr_start: float = 3e-5,
     epochs: float | None = None,
     steps: int | None = None,
@@ -87,6 +94,11 @@ def clean(
     batch_norm: str = "frozen",
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
+    until: str | None = None,
+    effort: str | int | None = None,
+    counter: Sequence[str] = (),
+    counter_share: float = 0.5,
+    counter_pull: float = 0.0,
     held_out: float | None = None,
     filter: str | Sequence[str] = "none",
     filter_reference: str | Path | None = None,
@@ -124,11 +136,11 @@ def clean(
         max_asr: the verdict fails above this attack success rate, in percent.
         max_drop: the verdict fails above this loss of clean accuracy, in percentage points.
         method: `par`, `cleanclip`, `roclip`, or `finetune` for the control; see docs/methods.md.
-        tau: PAR's threshold on S, in (0, 4].
+        tau: PAR's threshold on S, in (0, 4]; `auto` finds one in a short probe (docs/closed-loop.md).
         in_modal: weight of CleanCLIP's terms within a modality. None: 1, as published.
         pool: size of RoCLIP's pool as a share of the pairs. None: 0.02, at least a batch.
         match_every: RoCLIP matches with the pool on every so many-th update. None: 2.
-        lr: learning rate at half of the updates.
+        lr: learning rate at half of the updates; `auto` finds both rates, likewise.
         lr_start: learning rate of the first update.
         epochs: passes over the pairs. None: 2 as published, but at least the published 244 updates.
         steps: updates, instead of `epochs`.
@@ -137,6 +149,14 @@ def clean(
         batch_norm: `frozen` or `train`.
         precision: `auto`, `fp32` or `bf16`.
         augment: of `brightening-noise`, `erase`, `flip`.
+        until: a budget such as `asr<=5%,drop<=3`: scan, fine-tune against what was found and scan again,
+            until no inverted trigger succeeds more often and no more accuracy is lost on held-out data; see
+            docs/closed-loop.md. The triggers found are measured with the others, and written to `inverted`.
+        effort: rounds of fine-tuning that `until` may take: a number, `quick` (1), `normal` (3) or
+            `thorough` (6); None: normal.
+        counter: triggers, named as for `trigger`, to stamp on training images, which keep their own captions.
+        counter_share: of the images that carry one of them, drawn anew each time an image comes.
+        counter_pull: weight of a pull of these images to where the model puts them without the trigger.
         held_out: share of the pairs kept for measuring; None: 0.1 without `eval`, else 0.
         filter: which pairs to drop first: `all` checks, `none`, or names of them; see docs/hygiene.md.
         filter_reference: a model to ask, besides the suspect, whether image and text match.
@@ -156,19 +176,22 @@ def clean(
     """
     watcher = watcher or Watcher()
     thresholds = checked_thresholds(max_asr, max_drop)
+    search = asked_search(method, tau, lr, held_out)
     asked = TrainSettings(
-        method=method, tau=tau, in_modal=in_modal, pool=pool, match_every=match_every,
-        lr=lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
+        method=method, tau=search.tau, in_modal=in_modal, pool=pool, match_every=match_every,
+        lr=search.lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
         precision=precision, augment=tuple(augment), seed=seed, steps=steps,
         epochs=2.0 if epochs is None else epochs, batch_size=PUBLISHED_BATCH,
     )  # fmt: skip
+    check_dose(counter_share, counter_pull)
+    closing = asked_loop(until, effort, held_out, thresholds, counter)
     where = choose_device(device)
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading, weight)
-    share = 0.0 if captionless else held_out_share(held_out, eval)
+    share = 0.0 if captionless else held_out_share(held_out, None if closing or search.names else eval)
     wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch)
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
     divided = parts(pairs, wanted)
@@ -184,15 +207,23 @@ def clean(
     kept = material.held_out
     settings = _fitting(asked, batch_size, at_least, material.train)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
+    against = counter_of(counter, counter_share, counter_pull, suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
 
     before = model_of(suspect, "suspect")
-    measured: dict[Role, Measured] = {}
-    if probe:
-        measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    run = fine_tune(suspect, material.train, material.reader, settings, where, watcher)
-    if probe:
-        measured["cleaned"] = measure_model(probe, suspect, where, micro_batch, watcher, "cleaned")
+    settings, tuning = searched(search.names, suspect, material, settings, where, watcher)
+    closed = None
+    if closing:
+        closed = run_loop(closing, suspect, material, labelled, classes, settings, where, watcher)
+        with_known(probe, closed.known)
+    run, measured = measured_around(
+        lambda: (
+            closed.put_into(suspect)
+            if closed
+            else fine_tune(suspect, material.train, material.reader, settings, where, watcher, against)
+        ),
+        probe, suspect, where, micro_batch, watcher,
+    )  # fmt: skip
 
     watcher.stage(f"Writing {out}")
     metadata = metadata_of(settings, before.sha256)
@@ -210,25 +241,49 @@ def clean(
                 "captions_from": captions_from, "eval": None if eval is None else str(eval),
                 "classes": None if classes is None else str(classes), "trigger": list(trigger),
                 "target": target, "held_out": share, "filter": list(filtering.checks),
-                "filter_reference": filtering.reference, "device": device, "arch": arch,
-                "activation": activation, "text_from": text_from, "format": format, "dtype": dtype,
-                "no_gallery": no_gallery, **settings.to_dict(),
+                "filter_reference": filtering.reference, "counter": list(counter),
+                "counter_share": counter_share, "counter_pull": counter_pull, "until": until,
+                "effort": effort, "device": device, "arch": arch, "activation": activation,
+                "text_from": text_from, "format": format, "dtype": dtype, "no_gallery": no_gallery,
+                **settings.to_dict(),
             },
             seed=seed,
             data=data_of(
                 material.pairs, material.train, len(kept) if kept else 0, material.reader,
                 material.filtered.record if material.filtered else None,
             ),
-            training=training_of(run, settings),
+            training=training_of(run, closed.settings if closed else settings),
             evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery) if probe else None,
             thresholds=thresholds,
             warnings=(*material.warnings, *doubts(suspect)),
+            loop=closed.record if closed else None,
+            tuning=tuning,
         )  # fmt: skip
         report = conclude(report)
+        if closed and closed.known:
+            write_trigger_file(folder / "inverted", closed.known)
         if material.filtered:
             material.filtered.write(folder)
         write_reports(folder, report, probe)
     return Cleaned(report, Path(out), suspect)
+
+
+def measured_around(
+    cleaned: Callable[[], Training],
+    probe: Probe | None,
+    suspect: Suspect,
+    device: torch.device,
+    batch_size: int,
+    watcher: Watcher,
+) -> tuple[Training, dict[Role, Measured]]:
+    """Call `cleaned`, which changes the suspect's model, and measure it before and after where it can be."""
+    measured: dict[Role, Measured] = {}
+    if probe:
+        measured["suspect"] = measure_model(probe, suspect, device, batch_size, watcher, "suspect")
+    run = cleaned()
+    if probe:
+        measured["cleaned"] = measure_model(probe, suspect, device, batch_size, watcher, "cleaned")
+    return run, measured
 
 
 def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:

@@ -46,7 +46,7 @@ def settle(suspect: Suspect, captions: Sequence[str], reader: ImageReader, devic
         built = with_candidate(suspect, candidate)
         encoder = Encoder(built, device)
         losses.append(
-            _loss_of_each(encoder.images(pixels), encoder.texts(texts), logit_scale(built.model).cpu())
+            loss_of_each(encoder.images(pixels), encoder.texts(texts), logit_scale(built.model).cpu())
         )
         built.model.to("cpu")
     order = sorted(range(len(losses)), key=lambda number: float(losses[number].mean()))
@@ -68,7 +68,7 @@ def doubts(suspect: Suspect) -> tuple[str, ...]:
     return tuple(line for line in suspect.provenance.evidence if DOUBT in line)
 
 
-def _loss_of_each(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+def loss_of_each(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     """The symmetric InfoNCE of each pair among the n measured: [n]; its mean is the contrastive loss."""
     logits = scale * images @ texts.T
     right = torch.arange(len(logits))

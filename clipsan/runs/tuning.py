@@ -17,6 +17,7 @@ from clipsan.errors import DataError, UsageError
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import Model, Role
 from clipsan.runs.watch import Watcher
+from clipsan.training.counter import Counter
 from clipsan.training.loop import Training, train
 from clipsan.training.settings import TrainSettings
 
@@ -28,12 +29,16 @@ def fine_tune(
     settings: TrainSettings,
     device: torch.device,
     watcher: Watcher,
+    counter: Counter | None = None,
 ) -> Training:
     """Fine-tune the suspect in place, and round its weights to what its file will hold."""
-    watcher.stage(f"Fine-tuning with {settings.method} on {len(pairs)} pairs")
+    against = (
+        f", {len(counter.triggers)} triggers on {100 * counter.share:g} % of the images" if counter else ""
+    )
+    watcher.stage(f"Fine-tuning with {settings.method} on {len(pairs)} pairs{against}")
     watcher.training(settings.updates(len(pairs)), settings.tau if settings.method == "par" else None)
     try:
-        run = train(suspect, pairs, reader, settings, device, watcher.step)
+        run = train(suspect, pairs, reader, settings, device, watcher.step, counter)
     finally:
         watcher.finished()
     round_to_file(suspect)

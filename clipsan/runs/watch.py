@@ -34,3 +34,18 @@ class Watcher:
 
     def finished(self) -> None:
         """The stage with a progress bar is over, also when it ended by an error."""
+
+
+class Counter:
+    """Adds up what a loop reports and tells a watcher how much of the whole is done."""
+
+    def __init__(self, watcher: Watcher, images: int) -> None:
+        """`images`: that will go through the model in all."""
+        self._watcher = watcher
+        self._images = images
+        self._done = 0
+
+    def __call__(self, more: int) -> None:
+        """So many more images went through."""
+        self._done += more
+        self._watcher.measuring(min(self._done, self._images), self._images)

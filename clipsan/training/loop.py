@@ -16,9 +16,11 @@ from clipsan.errors import TrainingError
 from clipsan.pairs import BatchStream, ImageReader, PairSet, order_of
 from clipsan.synthesis.dice import derive_seed
 from clipsan.training.augment import augment
+from clipsan.training.counter import Counter, Stamper, pulled_views
 from clipsan.training.devices import autocast_for, choose_precision
+from clipsan.training.encode import encode_image, in_chunks
 from clipsan.training.frozen import FrozenSuspect
-from clipsan.training.gradients import backward
+from clipsan.training.gradients import backward, statistics_untouched
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
@@ -77,6 +79,8 @@ def train(
     settings: TrainSettings,
     device: torch.device,
     on_step: Callable[[Step], None] = lambda step: None,
+    counter: Counter | None = None,
+    stop: Callable[[Step], bool] = lambda step: False,
 ) -> Training:
     """Fine-tune `suspect.model` in place; afterwards it is in eval mode, float32, on `device`.
 
@@ -87,6 +91,8 @@ def train(
         settings: of the run; `settings.batch_size` must not exceed the number of pairs.
         device: where to compute.
         on_step: called after every update.
+        counter: triggers to stamp on part of the images; None: all stay as they are.
+        stop: asked after every update whether this one was the last.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -104,10 +110,15 @@ def train(
     generator = torch.Generator(device).manual_seed(settings.seed)
     steps = settings.updates(len(pairs))
     result = Training(str(device), precision)
+    stamper = Stamper(counter, len(pairs), settings.seed) if counter else None
 
-    def prepared(pixels: Tensor, names: Sequence[str]) -> Tensor:
+    def prepared(pixels: Tensor, names: Sequence[str] = settings.augment) -> Tensor:
         moved = pixels.to(device, memory_format=layout)
         return augment(moved, names, suspect.mean, suspect.std, generator)
+
+    def embedded(images: Tensor) -> Tensor:
+        with statistics_untouched(model):
+            return in_chunks(lambda part: encode_image(model, part, autocast), images, micro)
 
     training_mode(model, settings.batch_norm)
     start = time.perf_counter()
@@ -115,8 +126,16 @@ def train(
     with BatchStream(reader, len(pairs), settings.batch_size, settings.seed, order=order) as stream:
         for step, (pixels, indices) in zip(range(steps), stream, strict=False):
             seed = derive_seed("views", settings.seed, step)
-            seen = shown(method.views, pixels.to(device), captions, indices, seed)
-            images, tokens = prepared(seen.pixels, settings.augment), seen.tokens.to(device)
+            if counter is None or stamper is None:
+                seen = shown(method.views, pixels.to(device), captions, indices, seed)
+                images, aim = prepared(seen.pixels), method
+            else:
+                stamped, rows = stamper.stamp(pixels, indices)
+                seen = shown(method.views, stamped.to(device), captions, indices, seed)
+                images, aim = pulled_views(
+                    method, counter, (seen.pixels, rows), pixels, prepared, embedded, generator
+                )
+            tokens = seen.tokens.to(device)
             views = seen.views and (prepared(seen.views[0], ()), seen.views[1].to(device))
             anchor = frozen.embed(images, indices) if frozen else None
             rate = learning_rate(step, steps, settings.lr_start, settings.lr)
@@ -124,7 +143,7 @@ def train(
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
             loss = backward(
-                model, method, images, tokens, anchor, micro, autocast,
+                model, aim, images, tokens, anchor, micro, autocast,
                 views=views, step=step, pairs=len(pairs),
             )  # fmt: skip
             terms = {name: float(value) for name, value in loss.terms.items()}
@@ -135,6 +154,8 @@ def train(
             done = Step(step + 1, steps, rate, total, terms, seconds, speed)
             result.curve.append(done)
             on_step(done)
+            if stop(done):
+                break
     result.seconds = time.perf_counter() - start
     # the plain layout again, so that embeddings equal those of the reloaded file to the last bit
     model.to(memory_format=torch.contiguous_format).eval()

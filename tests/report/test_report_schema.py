@@ -17,7 +17,9 @@ from clipsan.report import Rate, Report, ReportError, SkippedItems, json_schema,
 from clipsan.report import durability as durability_module
 from clipsan.report import examples as examples_module
 from clipsan.report import measures as measures_module
+from clipsan.report import rounds as rounds_module
 from clipsan.report import schema as schema_module
+from clipsan.report import tuning as tuning_module
 from clipsan.report.record import Between, Record
 
 _EXAMPLE = ["evaluation", "triggers", 0, "examples", "images", 0]
@@ -31,7 +33,9 @@ def validator():
 
 
 def _records():
-    modules = (durability_module, examples_module, measures_module, schema_module)
+    modules = (
+        durability_module, examples_module, measures_module, rounds_module, schema_module, tuning_module,
+    )  # fmt: skip
     named = {name: value for module in modules for name, value in vars(module).items()}
     found = [c for c in named.values() if isinstance(c, type) and is_dataclass(c)]
     return [c for c in found if issubclass(c, Record) or c is Rate]

@@ -1,0 +1,153 @@
+"""Clean victims by the closed loop, by PAR alone and by other methods, and print one table.
+
+    python benchmarks/closed_loop.py VICTIM [VICTIM …] --data PAIRS --eval SET [--out DIR] [--json FILE]
+
+VICTIM is a model's folder with `triggers.json`, which only the measuring after each run reads: what is
+cleaned is a copy of the model's files without it. `--runs` names what is run: `loop` is `clean --until`, all
+else a method of `clean --method`. Settings follow the architecture, as the victims were recorded: a model
+with BatchNorm gets 1e-3 → 1e-4 and BatchNorm in training mode, another 5e-4 → 5e-5. A run whose output is
+there is not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import clipsan
+from clipsan.checkpoint import load
+from clipsan.report import Report, read_report
+from clipsan.training.interpolate import has_statistics
+
+LOOP = "loop"
+TRIGGERS = "triggers.json"
+UNTIL = "asr<=5%,drop<=3"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run: rates in percent, points of clean accuracy lost, wall seconds of fine-tuning."""
+
+    victim: str
+    run: str
+    accuracy_before: float
+    accuracy: float
+    drop: float
+    asr_before: dict[str, float]
+    asr: dict[str, float]
+    met: bool | None  # the loop's own budget, on held-out data
+    rounds: int | None
+    seconds: float
+
+
+def settings_of(victim: Path) -> dict[str, object]:
+    """What is asked of every run on this victim."""
+    convolutional = has_statistics(load(victim).model)
+    lr_start, lr = (1e-3, 1e-4) if convolutional else (5e-4, 5e-5)
+    return {"lr_start": lr_start, "lr": lr, "batch_norm": "train" if convolutional else "frozen"}
+
+
+def cleaned(victim: Path, run: str, out: Path, options: argparse.Namespace) -> Report:
+    """The report of a run's cleaning, which is had now unless it is there already."""
+    if (out / "report.json").is_file():
+        return read_report(out / "report.json")
+    asked = settings_of(victim)
+    if run == LOOP:
+        asked |= {"until": options.until, "effort": options.effort}
+    else:
+        asked |= {"method": run, "held_out": 0.1}  # the same training pairs as the loop's
+    with tempfile.TemporaryDirectory() as blind:
+        for file in victim.iterdir():
+            if file.name.startswith("open_clip_"):
+                shutil.copy(file, blind)
+        return clipsan.clean(
+            blind, options.data, eval=options.eval, out=out, batch_size=options.batch_size,
+            steps=options.steps, augment=("brightening-noise", "erase", "flip"), seed=options.seed,
+            precision=options.precision, device=options.device, **asked,
+        ).report  # fmt: skip
+
+
+def row(victim: Path, run: str, out: Path, options: argparse.Namespace) -> Row:
+    """Clean, then measure with the triggers that were planted."""
+    report = cleaned(victim, run, out, options)
+    rates = []
+    for model in (victim, out):
+        measured = clipsan.audit(
+            model, eval=options.eval, trigger=[str(victim / TRIGGERS)], device=options.device
+        ).report.evaluation
+        if measured is None:
+            raise SystemExit(f"nothing was measured on {model}")
+        asr = {trigger.name: trigger.asr.suspect for trigger in measured.triggers}
+        accuracy = measured.clean_accuracy.suspect
+        rates.append(
+            (
+                100 * ((accuracy.rate if accuracy else None) or 0.0),
+                {name: 100 * ((rate.rate if rate else None) or 0.0) for name, rate in asr.items()},
+            )
+        )
+    (before, asr_before), (after, asr_after) = rates
+    loop, training = report.loop, report.training
+    seconds = sum(each.seconds for each in loop.rounds) if loop else training.seconds if training else 0.0
+    return Row(
+        victim=victim.name, run=run, accuracy_before=before, accuracy=after, drop=before - after,
+        asr_before=asr_before, asr=asr_after, met=loop.met if loop else None,
+        rounds=sum(each.step == "fine-tuning" for each in loop.rounds) if loop else None, seconds=seconds,
+    )  # fmt: skip
+
+
+def line(made: Row) -> str:
+    """A Markdown row."""
+    attacks = "; ".join(f"{name} {made.asr_before[name]:.1f} → {asr:.1f}" for name, asr in made.asr.items())
+    met = "" if made.met is None else f"{'met' if made.met else 'not met'}, {made.rounds} trainings"
+    accuracy = f"{made.accuracy_before:.1f} → {made.accuracy:.1f} ({made.drop:.1f})"
+    cells = (
+        made.victim,
+        made.run,
+        accuracy,
+        attacks,
+        f"{max(made.asr.values()):.1f}",
+        met,
+        f"{made.seconds:.0f}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Run what is not there yet, and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("victims", nargs="+", type=Path)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--eval", required=True)
+    parser.add_argument("--runs", default=f"{LOOP},par,finetune", help="with commas between them")
+    parser.add_argument("--out", type=Path, default=Path("closed-loop"))
+    parser.add_argument("--json", type=Path, help="also write the rows there")
+    parser.add_argument("--until", default=UNTIL)
+    parser.add_argument("--effort", default="normal")
+    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    print("| victim | run | clean accuracy, % (lost) | ASR, % | worst | budget | seconds |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    rows = []
+    for victim in options.victims:
+        for run in options.runs.split(","):
+            rows.append(row(victim, run, options.out / f"{victim.name}-{run}-{options.seed}", options))
+            print(line(rows[-1]), flush=True)
+    if options.json:
+        options.json.write_text(
+            json.dumps([asdict(each) for each in rows], indent=2) + "\n", encoding="utf-8"
+        )
+
+
+if __name__ == "__main__":
+    main()

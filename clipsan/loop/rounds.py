@@ -1,0 +1,312 @@
+"""The rounds of the closed loop, over any models: what is done, judged and kept. No torch here.
+
+    outcome = close(workshop, budget, effort=3, method="par", tell=print)
+
+A `Workshop` does the work. A model is judged by what is known of triggers so far and by a scan of itself: its
+attack success is the highest that any trigger with evidence, inverted in this or an earlier round, reaches
+on held-out images. The best model is that with the least over the budget, then the highest accuracy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from clipsan.evaluation.statistics import Rate
+from clipsan.loop.budget import Budget
+from clipsan.loop.plan import Left, Plan, first_plan, next_plan
+from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Step
+from clipsan.triggers import Trigger
+
+LINE = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
+"""Shares of the suspect at which the line is measured. At 0 only BatchNorm's averages are taken anew."""
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A trigger that a scan inverted; see `report.rounds.InvertedTrigger`.
+
+    `costly`: stamping its kind on images costs accuracy, so that it is only done where it is needed.
+    """
+
+    trigger: Trigger
+    target: str
+    kind: str
+    asr: Rate
+    gain: float
+    z: float
+    evidence: bool
+    costly: bool = False
+
+
+@dataclass(frozen=True)
+class Measures:
+    """One model on the held-out pairs.
+
+    Attributes:
+        asr: of each trigger asked for.
+        accuracy: 0..1.
+        drop: points lost against the suspect.
+        error: standard error of that.
+    """
+
+    asr: tuple[Rate, ...]
+    accuracy: float
+    drop: float
+    error: float
+
+
+class Workshop(Protocol[M]):
+    """Does what the loop decides."""
+
+    def suspect(self) -> M:
+        """The model as it came."""
+
+    def scan(self, model: M) -> Sequence[Finding]:
+        """What inversion finds in it."""
+
+    def fine_tune(self, start: M, plan: Plan, triggers: Sequence[Trigger]) -> tuple[M, dict[str, object]]:
+        """The trained model, and the settings of that training as JSON values."""
+
+    def between(self, cleaned: M, share: float) -> M:
+        """The model on the line from `cleaned` to the suspect, at `share` of the suspect."""
+
+    def measure(self, model: M, triggers: Sequence[Trigger]) -> Measures:
+        """Both measures of the budget, on held-out pairs."""
+
+
+@dataclass(frozen=True)
+class Judged(Generic[M]):
+    """A model and the round that made it."""
+
+    model: M
+    round: Round
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[M]):
+    """How a loop ended.
+
+    Attributes:
+        best: the model to keep.
+        known: the triggers with evidence, of all scans.
+        rounds: in the order they were had.
+        met: whether the best is within the budget.
+        words: the outcome in a sentence.
+    """
+
+    best: Judged[M]
+    known: tuple[Trigger, ...]
+    rounds: tuple[Round, ...]
+    met: bool
+    words: str
+
+
+def close(
+    workshop: Workshop[M],
+    budget: Budget,
+    *,
+    effort: int,
+    method: str,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Outcome[M]:
+    """Go through rounds until the budget is met, or `effort` of fine-tuning are used up (at least 1).
+
+    Args:
+        workshop: does the work.
+        budget: when a model is good enough.
+        effort: rounds of fine-tuning at most.
+        method: that the rounds fine-tune with, but for those that recover accuracy.
+        tell: hears of each round in a sentence.
+    """
+    loop = _Loop(workshop, budget, tell)
+    suspect = loop.look_at_suspect()
+    best: Judged[M] | None = None
+    plan = first_plan(method, evidence=bool(loop.known))
+    attacked = recovered = 0
+    for _ in range(effort):
+        if best is not None:
+            left = loop.left(best.round)
+            plan = next_plan(method, left, attacked, recovered)
+            attacked, recovered = attacked + (left.asr > 0), recovered + (left.asr <= 0)
+        start = suspect if best is None or plan.start == "suspect" else best.model
+        best = loop.better(best, loop.fine_tuned(start, plan, best))
+        if best.round.over > 0:
+            best = loop.better(best, loop.interpolated(best))
+        if best.round.over == 0:
+            break
+    if best is None:
+        raise ValueError("a loop needs at least one round")
+    if best.round.over == 0 and best.round.step == "fine-tuning" and best.round.drop > 0:
+        best = loop.better(best, loop.interpolated(best))
+    return loop.outcome(best, effort)
+
+
+class _Loop(Generic[M]):
+    """What is known so far, and how a model is judged by it."""
+
+    def __init__(self, workshop: Workshop[M], budget: Budget, tell: Callable[[str], None]) -> None:
+        self.known: list[Trigger] = []
+        self._costly: set[str] = set()  # names of those that are not stamped unless they survive
+        self._workshop = workshop
+        self._budget = budget
+        self._tell = tell
+        self._rounds: list[Round] = []
+
+    def look_at_suspect(self) -> M:
+        """Scan and measure the suspect: round 0."""
+        start = time.perf_counter()
+        suspect = self._workshop.suspect()
+        self._judged(suspect, None, "suspect", "as it came", "what all others are compared with", start)
+        return suspect
+
+    def left(self, judged: Round) -> Left:
+        """What a model is over the budget by."""
+        return Left(self._budget.excess(judged.asr, self._budget.drop), self._budget.excess(0.0, judged.drop))
+
+    def better(self, best: Judged[M] | None, other: Judged[M] | None) -> Judged[M]:
+        """The one to keep of two; a tie keeps what is there."""
+        kept = other if best is None else best if other is None else min(best, other, key=_rank)
+        if kept is None:
+            raise ValueError("there is no model to keep")
+        return kept
+
+    def fine_tuned(self, start: M, plan: Plan, best: Judged[M] | None) -> Judged[M]:
+        """One round of fine-tuning, judged."""
+        began = time.perf_counter()
+        against = self._against(best)
+        model, settings = self._workshop.fine_tune(start, plan, against)
+        whence = "the suspect" if best is None or plan.start == "suspect" else f"round {best.round.number}"
+        done = f"{plan.method} from {whence}"
+        if against:
+            many = "1 inverted trigger" if len(against) == 1 else f"{len(against)} inverted triggers"
+            done += f", {many} on {100 * plan.share:g} % of the images"
+        return self._judged(
+            model, best, "fine-tuning", done, plan.why, began, settings=settings, against=against
+        )
+
+    def _against(self, best: Judged[M] | None) -> tuple[Trigger, ...]:
+        """What is stamped: all that is known, but costly ones only where the best so far still answers."""
+        alive = set()
+        if best is not None:
+            alive = {a.trigger for a in best.round.attacks if (a.asr.rate or 0) > self._budget.asr}
+            alive |= {found.name for found in best.round.found if found.evidence}
+        return tuple(t for t in self.known if t.name not in self._costly or t.name in alive)
+
+    def interpolated(self, best: Judged[M]) -> Judged[M] | None:
+        """The best point of the line from a model to the suspect, judged; None: no point seems better."""
+        began = time.perf_counter()
+        line = [
+            self._point(share, self._workshop.measure(self._workshop.between(best.model, share), self.known))
+            for share in LINE
+        ]
+        point = min(line, key=lambda p: (self._budget.excess(p.asr, p.drop), -p.accuracy))
+        whose = f"round {best.round.number}"
+        done = (
+            f"{100 * point.share:g} % of the suspect's weights mixed into {whose}"
+            if point.share
+            else f"{whose} with BatchNorm's averages taken anew"
+        )
+        gain = 100 * (point.accuracy - best.round.accuracy)
+        over = self._budget.excess(point.asr, point.drop)
+        if (over, -gain) >= (best.round.over, 0.0):
+            self._tell(f"No point of the line to the suspect is better than round {best.round.number}")
+            return None
+        return self._judged(
+            self._workshop.between(best.model, point.share), best, "interpolation", done,
+            f"to buy back accuracy: {gain:+.1f} points on the line", began,
+            settings={"share": point.share}, line=tuple(line),
+        )  # fmt: skip
+
+    def outcome(self, best: Judged[M], effort: int) -> Outcome[M]:
+        """The end, in words."""
+        at = f"attack success {100 * best.round.asr:.1f} % and {best.round.drop:.1f} points of accuracy lost"
+        met = best.round.over == 0
+        asked = f"The budget ({self._budget.words})"
+        number = best.round.number
+        words = (
+            f"{asked} was met by round {number}: {at}, on held-out pairs."
+            if met
+            else f"{asked} was not met within {effort} rounds of fine-tuning; the best, round {number}, has "
+            f"{at}, on held-out pairs."
+        )
+        self._tell(words)
+        return Outcome(best, tuple(self.known), tuple(self._rounds), met, words)
+
+    def _judged(
+        self,
+        model: M,
+        best: Judged[M] | None,
+        step: Step,
+        done: str,
+        why: str,
+        began: float,
+        *,
+        settings: dict[str, object] | None = None,
+        against: Sequence[Trigger] = (),
+        line: tuple[LinePoint, ...] = (),
+    ) -> Judged[M]:
+        """Scan and measure a model, and write its round down."""
+        number = len(self._rounds)
+        found = self._named(self._workshop.scan(model), number)
+        evident = [finding for finding in found if finding.evidence]
+        measures = self._workshop.measure(model, self.known)
+        attacks = tuple(
+            Attack(trigger.name, asr) for trigger, asr in zip(self.known, measures.asr, strict=True)
+        )
+        asr = _highest([attack.asr for attack in attacks] + [finding.asr for finding in evident])
+        over = self._budget.excess(asr, measures.drop)
+        rank = (over, -measures.accuracy)
+        made = Round(
+            number=number, step=step, done=done, why=why, settings=dict(settings or {}),
+            against=tuple(trigger.name for trigger in against),
+            found=tuple(
+                InvertedTrigger(f.trigger.name, f.kind, f.target, f.asr, f.gain, f.z, f.evidence)
+                for f in found
+            ),
+            attacks=attacks, asr=asr, accuracy=measures.accuracy, drop=measures.drop,
+            drop_error=measures.error, over=over, line=line,
+            kept=step != "suspect" and (best is None or rank < _rank(best)),
+            seconds=round(time.perf_counter() - began, 1),
+        )  # fmt: skip
+        self._rounds.append(made)
+        self.known += [finding.trigger for finding in evident]
+        self._costly |= {finding.trigger.name for finding in evident if finding.costly}
+        self._tell(_told(made))
+        return Judged(model, made)
+
+    def _named(self, found: Sequence[Finding], number: int) -> list[Finding]:
+        """Findings under names that no known trigger has."""
+        taken = {trigger.name for trigger in self.known}
+        for finding in found:
+            if finding.trigger.name in taken:
+                finding.trigger.name = f"{finding.trigger.name} (round {number})"
+        return list(found)
+
+    def _point(self, share: float, measures: Measures) -> LinePoint:
+        return LinePoint(share, _highest(measures.asr), measures.accuracy, measures.drop)
+
+
+def _rank(judged: Judged[M]) -> tuple[float, float]:
+    """The smaller the better."""
+    return judged.round.over, -judged.round.accuracy
+
+
+def _highest(rates: Sequence[Rate]) -> float:
+    return max((rate.rate or 0.0 for rate in rates), default=0.0)
+
+
+def _told(made: Round) -> str:
+    evidence = [found for found in made.found if found.evidence]
+    names = ", ".join(f"{found.name} ({100 * (found.asr.rate or 0):.0f} %)" for found in evidence)
+    saw = f"the scan found {names}" if evidence else "the scan found no evidence"
+    if made.step == "suspect":
+        return f"Round 0, the suspect: {saw}"
+    return (
+        f"Round {made.number}, {made.done}: {saw}; attack success {100 * made.asr:.1f} %, "
+        f"{made.drop:+.1f} points of accuracy lost{', kept' if made.kept else ''}"
+    )

@@ -1,0 +1,306 @@
+"""`--tau auto` and `--lr auto`: short trainings that find settings for a model of which nothing is known.
+
+Settings are good where both S pass tau within the first tenth of the updates, as they do in the published
+runs, and where the contrastive loss on held-out pairs then comes back: as many updates without the push must
+take back at least a third of what the push cost. Learning rates are tried upwards from the published one,
+which is the gentlest that is known to do. Where none does it in a tenth, the two that came furthest get a
+quarter; where that fails too, or the loss does not come back, and tau is to be found as well, lower ones are
+tried.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from clipsan.checkpoint import Suspect
+from clipsan.errors import DataError, TrainingError, UsageError
+from clipsan.evaluation.encoder import Encoder
+from clipsan.pairs import ImageReader, PairSet
+from clipsan.report.tuning import Trial, Tuning
+from clipsan.runs.material import Material
+from clipsan.runs.settle import loss_of_each
+from clipsan.runs.watch import Watcher
+from clipsan.training.encode import logit_scale
+from clipsan.training.loop import Step, Training, train
+from clipsan.training.settings import TrainSettings
+
+RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+"""Of the first update, in the order they are tried; the first is the published one."""
+TAUS = (2.15, 2.0, 1.8, 1.5, 1.0)
+"""Likewise: the first is the published one."""
+TENTH, QUARTER = 10, 4
+FALL = 10.0  # the published rate at half of the updates is a tenth of the first
+FEWEST_UPDATES = 8
+TAKEN_BACK = 1 / 3
+LOSS_PAIRS = 256
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is to be found.
+
+    Attributes:
+        names: of tau, lr.
+        tau: the number given, or the published one.
+        lr: likewise.
+    """
+
+    names: tuple[str, ...]
+    tau: float
+    lr: float
+
+
+def asked_search(method: str, tau: float | str, lr: float | str, held_out: float | None) -> Search:
+    """Read `--tau` and `--lr`, each a number or `auto`.
+
+    Raises:
+        UsageError: one is neither, the method has no tau to reach, or nothing is held out to measure on.
+    """
+    numbers = {"tau": _number("--tau", tau), "lr": _number("--lr", lr)}
+    names = tuple(name for name, number in numbers.items() if number is None)
+    if names and method != "par":
+        raise UsageError(
+            f"--{names[0]} auto looks at how PAR's S grows, but --method is {method}: give a number"
+        )
+    if names and held_out == 0:
+        raise UsageError(f"--{names[0]} auto measures on held-out pairs, but --held-out is 0: choose a share")
+    published = TrainSettings()
+    found_tau, found_lr = numbers["tau"], numbers["lr"]
+    return Search(
+        names,
+        published.tau if found_tau is None else found_tau,
+        published.lr if found_lr is None else found_lr,
+    )
+
+
+def _number(option: str, value: float | str) -> float | None:
+    if isinstance(value, str) and value.strip().lower() == AUTO:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise UsageError(f"{option} is {value!r}, but must be a number or {AUTO}") from None
+
+
+def searched(
+    names: Sequence[str],
+    suspect: Suspect,
+    material: Material,
+    settings: TrainSettings,
+    device: torch.device,
+    watcher: Watcher,
+) -> tuple[TrainSettings, Tuning | None]:
+    """The settings of a run with what `names` asks for found in them, and the record of that, if any."""
+    if not names:
+        return settings, None
+    if material.held_out is None:
+        raise DataError("there are no held-out pairs to find settings with: raise --held-out")
+    train_on = (material.train, material.reader)
+    found, tuning = find_settings(suspect, train_on, material.held_out, settings, names, device, watcher)
+    watcher.note(f"tau {found.tau:g}, learning rate {found.lr_start:g} to {found.lr:g}: {tuning.reason}")
+    return found, tuning
+
+
+def find_settings(
+    suspect: Suspect,
+    train_on: tuple[PairSet, ImageReader],
+    held_out: PairSet,
+    settings: TrainSettings,
+    asked: Sequence[str],
+    device: torch.device,
+    watcher: Watcher,
+) -> tuple[TrainSettings, Tuning]:
+    """The settings with what `asked` names (tau, lr) found, and the record of the search.
+
+    Args:
+        suspect: its model is trained again and again, and is as it was afterwards.
+        train_on: training pairs, and the reader of their images.
+        held_out: pairs that the loss is measured on.
+        settings: of the run; method `par`.
+        asked: what is to be found.
+        device: where to compute.
+        watcher: hears of each trial.
+
+    Raises:
+        DataError: fewer than two held-out pairs can be decoded.
+        TrainingError: no setting moves the model far enough.
+    """
+    bench = _Bench(suspect, train_on, _Held.of(held_out, suspect), settings, device, watcher)
+    trials: list[Trial] = []
+    try:
+        bench.until_reached(RATES if "lr" in asked else (settings.lr_start,), settings.tau, TENTH, trials)
+        if trials[-1].reached is None:
+            furthest = [trial.lr_start for trial in sorted(trials, key=_progress, reverse=True)[:2]]
+            bench.until_reached(furthest, settings.tau, QUARTER, trials)
+        if "tau" in asked and not trials[-1].good:
+            best = max(trials, key=_progress)
+            for tau in (tau for tau in TAUS if tau < min(settings.tau, _progress(best))):
+                trial = bench.trial(best.lr_start, tau, QUARTER)
+                trials.append(trial)
+                if trial.good:
+                    break
+    finally:
+        bench.restore()
+    return _chosen(settings, asked, trials)
+
+
+def _progress(trial: Trial) -> float:
+    """How far both encoders came."""
+    return min(trial.s_image, trial.s_text)
+
+
+def _chosen(
+    settings: TrainSettings, asked: Sequence[str], trials: Sequence[Trial]
+) -> tuple[TrainSettings, Tuning]:
+    good = [trial for trial in trials if trial.good]
+    reaching = [trial for trial in trials if trial.reached is not None]
+    if good:
+        chosen, back = good[-1], "and the held-out loss came back."
+    elif reaching:
+        chosen, back = reaching[-1], "but the held-out loss did not come back in the probe."
+    else:
+        best = max(trials, key=_progress)
+        raise TrainingError(
+            f"no learning rate that was tried moves the model past tau = {settings.tau:g} within the first "
+            f"{best.push} updates (S_img {best.s_image:.2f}, S_txt {best.s_text:.2f} at {best.lr_start:g}): "
+            "raise --steps, or try --tau auto as well, or --batch-norm train"
+        )
+    lr = chosen.lr_start / FALL if "lr" in asked else settings.lr
+    found = replace(settings, tau=chosen.tau, lr_start=chosen.lr_start, lr=lr)
+    reason = f"S passed tau within the first {chosen.push} updates, {back}"
+    return found, Tuning(tuple(asked), found.tau, found.lr_start, found.lr, reason, tuple(trials))
+
+
+class _Bench:
+    """Runs trials, each from the suspect's weights."""
+
+    def __init__(
+        self,
+        suspect: Suspect,
+        train_on: tuple[PairSet, ImageReader],
+        held: _Held,
+        settings: TrainSettings,
+        device: torch.device,
+        watcher: Watcher,
+    ) -> None:
+        self._suspect = suspect
+        self._pairs, self._reader = train_on
+        self._held = held
+        self._settings = settings
+        self._device = device
+        self._watcher = watcher
+        state: Mapping[str, Tensor] = suspect.model.state_dict()
+        self._state = {key: value.detach().cpu().clone() for key, value in state.items()}
+        self._before = held.loss(suspect, device)
+        self._steps = settings.updates(len(self._pairs))
+
+    def restore(self) -> None:
+        """Give the model its weights back."""
+        self._suspect.model.load_state_dict(self._state)
+
+    def until_reached(self, rates: Sequence[float], tau: float, part: int, trials: list[Trial]) -> None:
+        """Add a trial for each rate, until one reaches tau."""
+        for rate in rates:
+            trial = self.trial(rate, tau, part)
+            trials.append(trial)
+            if trial.reached is not None:
+                return
+
+    def trial(self, rate: float, tau: float, part: int) -> Trial:
+        """Push until both S pass tau, for a `part`th of the updates at most; then recover, if they did."""
+        push = max(FEWEST_UPDATES, self._steps // part)
+        self._watcher.stage(f"Probing learning rate {rate:g} with tau {tau:g}")
+        self.restore()
+        falls = {"lr_start": rate, "lr": rate / FALL, "tau": tau}
+        pushed = replace(self._settings, **falls)  # type: ignore[arg-type]
+        pushed = replace(pushed, steps=max(push, self._steps))
+        passed: set[str] = set()
+
+        def over(step: Step) -> bool:
+            passed.update(name for name in ("s_image", "s_text") if step.terms.get(name, 0.0) > tau)
+            return len(passed) == 2 or step.step >= push
+
+        try:
+            run = self._trained(pushed, push, tau, over)
+        except TrainingError as error:
+            return self._trial(rate, tau, push, (0.0, 0.0), None, None, None, f"broke down: {error}")
+        highest = tuple(max(step.terms[name] for step in run.curve) for name in ("s_image", "s_text"))
+        if len(passed) < 2:
+            return self._trial(rate, tau, push, highest, None, None, None, "S did not pass tau in time")
+        after_push = self._held.loss(self._suspect, self._device)
+        last = run.curve[-1]
+        recovery = replace(
+            pushed, method="finetune", lr_start=last.lr, lr=rate / FALL, steps=push, epochs=1.0
+        )
+        self._trained(recovery, push, None, lambda step: False)
+        recovered = self._held.loss(self._suspect, self._device)
+        back = after_push - recovered >= TAKEN_BACK * (after_push - self._before)
+        why = "the loss came back" if back else "the loss did not come back"
+        return self._trial(rate, tau, push, highest, last.step, after_push, recovered, why)
+
+    def _trained(
+        self, settings: TrainSettings, updates: int, tau: float | None, stop: Callable[[Step], bool]
+    ) -> Training:
+        """Train on, at most so many updates, while the watcher hears of each."""
+        self._watcher.training(updates, tau)
+        try:
+            return train(
+                self._suspect,
+                self._pairs,
+                self._reader,
+                settings,
+                self._device,
+                self._watcher.step,
+                stop=stop,
+            )
+        finally:
+            self._watcher.finished()
+
+    def _trial(
+        self,
+        rate: float,
+        tau: float,
+        push: int,
+        highest: Sequence[float],
+        reached: int | None,
+        pushed: float | None,
+        recovered: float | None,
+        why: str,
+    ) -> Trial:
+        return Trial(
+            lr_start=rate, tau=tau, push=push, s_image=highest[0], s_text=highest[1], reached=reached,
+            loss_before=self._before, loss_pushed=pushed, loss_recovered=recovered,
+            good=why == "the loss came back", why=why,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Held-out pairs, decoded: uint8 [n x 3 x h x w] and their captions."""
+
+    pixels: Tensor
+    captions: list[str]
+
+    @classmethod
+    def of(cls, pairs: PairSet, suspect: Suspect) -> _Held:
+        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+        pixels, good = reader.batch(range(min(len(pairs), LOSS_PAIRS)))
+        if len(good) < 2:
+            raise DataError(
+                f"only {len(good)} held-out pairs can be decoded, too few to find settings with: give more "
+                "pairs, or raise --held-out"
+            )
+        return cls(pixels, [pairs.captions[index] for index in good])
+
+    def loss(self, suspect: Suspect, device: torch.device) -> float:
+        """The contrastive loss; a model that is not finite has the largest one."""
+        encoder = Encoder(suspect, device)
+        images, texts = encoder.images(self.pixels), encoder.texts(self.captions)
+        value = float(loss_of_each(images, texts, logit_scale(suspect.model).cpu()).mean())
+        return value if math.isfinite(value) else 1e6

@@ -1,0 +1,260 @@
+"""The closed loop's work on real models: scanning, fine-tuning, mixing weights, measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from clipsan.checkpoint import Suspect, as_in_file
+from clipsan.errors import DataError
+from clipsan.evaluation.encoder import Encoder
+from clipsan.evaluation.matching import lost, match, telling_ways
+from clipsan.evaluation.statistics import Rate
+from clipsan.inversion import Found, invert
+from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, limit_of, robust_z, shipped
+from clipsan.inversion.ladder import EFFORTS, Rung, ladder
+from clipsan.inversion.search import images_needed, screening_for
+from clipsan.loop.plan import HIGHEST_TAU, Plan
+from clipsan.loop.rounds import Finding, Measures
+from clipsan.pairs import ImageReader
+from clipsan.runs.material import Material
+from clipsan.runs.tuning import fine_tune
+from clipsan.runs.watch import Watcher
+from clipsan.training.counter import Counter
+from clipsan.training.interpolate import between, has_statistics, with_statistics
+from clipsan.training.loop import Training
+from clipsan.training.settings import TrainSettings
+from clipsan.triggers import Trigger
+
+HELD_OUT_IMAGES = 2048
+STATISTICS_IMAGES = 1024
+SCAN = "normal"
+"""The effort of every scan; its calibration on clean models sets the bars."""
+COSTLY = "smooth"
+"""The kind of trigger that costs accuracy where it is stamped on training images."""
+SHOWN = 3
+"""Triggers of each kind that a scan tells of, besides those with evidence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """A state of the model, on the CPU, and the training it came from."""
+
+    state: Mapping[str, Tensor]
+    training: Training | None = None
+    settings: TrainSettings | None = None
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What images are sent to: the names that are scanned, and the templates they are put into."""
+
+    names: list[str]
+    templates: list[str]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Labelled images on which accuracy is watched instead of on the held-out pairs.
+
+    Attributes:
+        pixels: uint8 [n x 3 x h x w].
+        labels: int64 [n], numbers of the classes.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+
+class ModelWorkshop:
+    """A `loop.rounds.Workshop` over one suspect, whose model is loaded with one version after another.
+
+    Attributes:
+        ways: accuracy is finding the own caption among so many.
+        held_out: pairs that are measured on.
+    """
+
+    def __init__(
+        self,
+        suspect: Suspect,
+        material: Material,
+        classes: Classes,
+        settings: TrainSettings,
+        device: torch.device,
+        watcher: Watcher,
+        watched: Watched | None = None,
+    ) -> None:
+        """Read the images and embed the held-out ones with the suspect. DataError where too few are left."""
+        self._tool = suspect
+        self._material = material
+        self._classes = classes
+        self._settings = settings
+        self._device = device
+        self._watcher = watcher
+        self._watched = watched
+        self._suspect = Version(_copied(suspect))
+        if len(classes.names) < FEWEST_CLASSES:
+            raise DataError(
+                f"--until looks for classes that stand out, and {len(classes.names)} are too few to tell "
+                f"one: give {FEWEST_CLASSES} or more (--classes)"
+            )
+        self._captions, self._pixels = self._held_out()
+        self._unlabelled = _first_images(material.reader, len(material.train), EFFORTS[SCAN].images)
+        encoder = self._loaded(self._suspect)
+        matched = match(encoder, encoder.images(self._pixels), self._captions)
+        if matched.others < 1:
+            raise DataError("all held-out pairs have one caption: --until needs different ones to measure")
+        self.ways = telling_ways(matched)
+        self.held_out = len(self._captions)
+        self._before = self._chances(encoder, encoder.images(self._pixels))
+
+    def suspect(self) -> Version:
+        """The model as it came."""
+        return self._suspect
+
+    def scan(self, model: Version) -> list[Finding]:
+        """Invert every kind of trigger for every class; attack success is that on held-out pairs."""
+        encoder = self._loaded(model)
+        names = self._classes.names
+        self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
+        weights = encoder.classifier(names, self._classes.templates)
+        clean = shipped().get(family_of(self._tool.model_cfg, self._tool.image_size), {}).get(SCAN, {})
+        found: list[Finding] = []
+        rungs = ladder(self._tool.image_size)
+        inverted_of = self._inverted(rungs, weights)
+        for rung, inverted in zip(rungs, inverted_of, strict=True):
+            limit = limit_of(clean.get(rung.name, ()), "clean models")
+            scores = robust_z([each.gain for each in inverted])
+            ranked = sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])
+            worth = [pair for place, pair in enumerate(ranked) if place < SHOWN or pair[1] >= limit.z]
+            rates = self._asr(encoder, [each.trigger for each, _ in worth])
+            for (each, score), asr in zip(worth, rates, strict=True):
+                evidence = score >= limit.z and (asr.rate or 0.0) >= LEAST_ASR
+                found.append(_finding(each, asr, score, evidence, rung.name == COSTLY))
+        return found
+
+    def fine_tune(
+        self, start: Version, plan: Plan, triggers: Sequence[Trigger]
+    ) -> tuple[Version, dict[str, object]]:
+        """One training as the run asked for it, changed as the plan says."""
+        asked = self._settings
+        settings = replace(
+            asked, method=plan.method, tau=min(max(HIGHEST_TAU, asked.tau), asked.tau + plan.tau_more),
+            lr=asked.lr * plan.rate, lr_start=asked.lr_start * plan.rate,
+        )  # fmt: skip
+        self._loaded(start)
+        counter = Counter(tuple(triggers), plan.share, plan.pull) if triggers else None
+        train, reader = self._material.train, self._material.reader
+        run = fine_tune(self._tool, train, reader, settings, self._device, self._watcher, counter)
+        told: dict[str, object] = {"method": settings.method}
+        if settings.method == "par":
+            told["tau"] = settings.tau
+        told |= {"lr_start": settings.lr_start, "lr": settings.lr, "steps": len(run.curve)}
+        if counter:
+            told |= {"share": counter.share, "pull": counter.pull}
+        return Version(_copied(self._tool), run, settings), told
+
+    def between(self, cleaned: Version, share: float) -> Version:
+        """The weights between, rounded as their file will hold them, with BatchNorm's averages taken anew."""
+        self._tool.model.load_state_dict(between(cleaned.state, self._suspect.state, share))
+        if has_statistics(self._tool.model):
+            self._tool.model.to(self._device)
+            encoder = Encoder(self._tool, self._device, self._settings.micro_batch)
+            images = _first_images(self._material.reader, len(self._material.train), STATISTICS_IMAGES)
+            with_statistics(
+                self._tool.model, (encoder.prepared(part) for part in images.split(encoder.batch_size))
+            )
+        state = as_in_file(self._tool.model.state_dict(), self._tool.dtypes)
+        return Version(state, cleaned.training, cleaned.settings)
+
+    def measure(self, model: Version, triggers: Sequence[Trigger]) -> Measures:
+        """Attack success on held-out pairs; accuracy on them, or on what is watched instead."""
+        encoder = self._loaded(model)
+        embedded = encoder.images(self._pixels) if self._watched is None else None
+        now = self._chances(encoder, embedded)
+        loss = lost(self._before, now)
+        return Measures(tuple(self._asr(encoder, triggers)), float(now.mean()), loss.points, loss.error)
+
+    def _inverted(self, rungs: Sequence[Rung], weights: Tensor) -> list[list[Found]]:
+        """What inversion finds by each rung in the model that is loaded; the watcher hears how far it is."""
+        effort, names = EFFORTS[SCAN], self._classes.names
+        free = effort.class_free
+        total = images_needed(len(names), len(rungs), effort) - free.steps * free.images
+        done = 0
+
+        def more(images: int) -> None:
+            nonlocal done
+            done += images
+            self._watcher.measuring(min(done, total), total)
+
+        try:
+            return [
+                invert(
+                    self._tool, self._unlabelled, names, weights, [rung.kind], effort=effort.patterns,
+                    screening=screening_for(len(names)), device=self._device, seed=self._settings.seed,
+                    on_images=more,
+                )
+                for rung in rungs
+            ]  # fmt: skip
+        finally:
+            self._watcher.finished()
+
+    def _loaded(self, model: Version) -> Encoder:
+        self._tool.model.load_state_dict(model.state)
+        return Encoder(self._tool, self._device, self._settings.micro_batch)
+
+    def _chances(self, encoder: Encoder, embedded: Tensor | None) -> Tensor:
+        """float64 [n]: how sure each image is to be right."""
+        if self._watched is not None:
+            weights = encoder.classifier(self._classes.names, self._classes.templates)
+            answers = (encoder.images(self._watched.pixels) @ weights.T).argmax(dim=1)
+            return (answers == self._watched.labels).to(torch.float64)
+        if embedded is None:
+            raise ValueError("held-out pairs are matched by their embeddings")
+        return match(encoder, embedded, self._captions).chances(self.ways)
+
+    def _asr(self, encoder: Encoder, triggers: Sequence[Trigger]) -> list[Rate]:
+        """Of each trigger, over the held-out images that the model does not call the target untriggered."""
+        if not triggers:
+            return []
+        names = self._classes.names
+        weights = encoder.classifier(names, self._classes.templates).T
+        clean = (encoder.images(self._pixels) @ weights).argmax(dim=1)
+        rates = []
+        for trigger in triggers:
+            triggered = encoder.images(trigger.apply(self._pixels, range(len(self._pixels))))
+            target = names.index(trigger.target or "")
+            counted = clean != target
+            pulled = ((triggered @ weights).argmax(dim=1) == target) & counted
+            rates.append(Rate(int(pulled.sum()), int(counted.sum())))
+        return rates
+
+    def _held_out(self) -> tuple[list[str], Tensor]:
+        """Captions and pixels of the held-out pairs that can be decoded."""
+        kept = self._material.held_out
+        if kept is None or not len(kept):
+            raise DataError("--until measures on held-out pairs, and there are none: raise --held-out")
+        reader = ImageReader(kept, self._tool.preprocess_cfg, self._tool.image_size)
+        pixels, good = reader.batch(range(min(len(kept), HELD_OUT_IMAGES)))
+        if len(good) < 2:
+            raise DataError("fewer than 2 held-out pairs can be decoded: give more, or raise --held-out")
+        return [kept.captions[index] for index in good], pixels
+
+
+def _finding(found: Found, asr: Rate, z: float, evidence: bool, costly: bool) -> Finding:
+    return Finding(
+        found.trigger, found.target, found.kind, asr, round(found.gain, 3), round(z, 2), evidence, costly
+    )
+
+
+def _copied(suspect: Suspect) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().clone() for key, value in suspect.model.state_dict().items()}
+
+
+def _first_images(reader: ImageReader, count: int, wanted: int) -> Tensor:
+    """uint8 [n x 3 x h x w]: the first images that can be decoded, `wanted` at most."""
+    pixels, _ = reader.batch(range(min(count, wanted)))
+    return pixels

@@ -1,0 +1,191 @@
+"""A scan from the command line, and what it says of what was found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import clipsan
+from clipsan.checkpoint.output import is_earlier_output
+from clipsan.cli import app
+from clipsan.errors import CheckpointError, DataError, OutputError, UsageError
+from clipsan.evaluation.statistics import Rate
+from clipsan.inversion import Found, Patch
+from clipsan.inversion.collapse import Collapse
+from clipsan.inversion.evidence import limit_of
+from clipsan.inversion.ladder import EFFORTS, Rung, ScanEffort, ladder
+from clipsan.inversion.optimise import Effort
+from clipsan.inversion.search import Searched
+from clipsan.inversion.words import Dragging
+from clipsan.report.scan_record import read_scan
+from clipsan.runs import scan_judgement as judgement
+from clipsan.triggers import read_trigger_file
+
+NAMES = ["ball", "boat", "car", "crown", "cup", "fish", "house", "star", "tree"]
+FREE = torch.full((3, 8, 8), 0.5)
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """An effort that takes a second."""
+    monkeypatch.setitem(EFFORTS, "quick", ScanEffort(32, Effort(2, 8), Effort(2, 8), 50))
+
+
+@pytest.fixture
+def names(tmp_path):
+    (tmp_path / "names.txt").write_text("\n".join(NAMES))
+    return str(tmp_path / "names.txt")
+
+
+def test_a_scan_leaves_evidence_and_triggers_that_audit_takes(world, tmp_path, names, brief):
+    out = tmp_path / "scan"
+    arguments = ["scan", str(world / "model"), "--data", str(world / "pairs"), "--classes", names]
+    done = CliRunner().invoke(app, [*arguments, "--effort", "quick", "--out", str(out), "--json"])
+
+    report = read_scan(out / "scan.json")
+    assert json.loads(done.stdout) == json.loads((out / "scan.json").read_text())
+    assert done.exit_code == {"no evidence found": 0, "evidence": 1, "inconclusive": 3}[report.result]
+    assert [rung.name for rung in report.rungs] == ["patch", "fine", "smooth"]
+    assert all(rung.classes == rung.screened == 9 for rung in report.rungs)
+    assert (report.images_used, report.images_held_out, report.classes) == (32, 10, 9)
+    saved = read_trigger_file(out / "triggers.json", (48, 48))
+    named = [each.trigger for rung in report.rungs for each in rung.candidates if each.trigger]
+    assert [each.name for each in saved] == [*named, "class-free"]
+    assert (out / "scan.md").read_text().startswith("# clipsan scan\n")
+    assert is_earlier_output(out)
+    audited = clipsan.audit(world / "model", eval=world / "eval", trigger=[str(out / "triggers.json")]).report
+    assert len(audited.evaluation.triggers) == len(saved)
+
+    again = clipsan.scan(
+        world / "model", data=world / "pairs", classes=names, effort="quick", out=out, overwrite=True
+    ).report
+    assert replace(again, seconds=0.0, settings={}) == replace(report, seconds=0.0, settings={})
+
+
+def test_drawn_scenes_and_a_reference(world, tmp_path, names, brief):
+    from tiny_models import make_tiny
+
+    torch.manual_seed(7)
+    other = make_tiny("vit")
+    with torch.no_grad():
+        other.model.visual.proj.add_(0.1 * torch.rand(other.model.visual.proj.shape))
+    trusted = other.write_folder(tmp_path / "trusted")
+
+    report = clipsan.scan(
+        world / "model", classes=names, effort="quick", reference=trusted, out=tmp_path / "scan"
+    ).report
+
+    assert report.images == "32 drawn scenes"
+    assert report.reference is not None
+    assert report.rungs[0].limit_source == "the reference"
+    assert len(report.rungs[0].clean) == 1
+    assert all(each.z_reference is not None for each in report.rungs[0].candidates)
+    assert report.class_free.limit is not None
+    assert any("drawn scenes" in line for line in report.warnings)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        ({"effort": "hard"}, UsageError, "--effort is 'hard'"),
+        ({"reference": "model"}, UsageError, "the very model that is scanned"),
+        ({"reference": "nowhere"}, CheckpointError, "nowhere"),
+        ({"classes": "nowhere.txt"}, DataError, "class list"),
+        ({"out": "eval"}, OutputError, "in use"),
+    ],
+)
+def test_bad_input_is_refused_and_nothing_written(world, tmp_path, names, changed, error, said):
+    before = sorted(world.iterdir())
+    changed = {key: value if key == "effort" else world / value for key, value in changed.items()}
+    settings = {"data": world / "pairs", "classes": names, "effort": "quick", "out": tmp_path / "scan"}
+
+    with pytest.raises(error, match=said):
+        clipsan.scan(world / "model", **settings | changed)
+
+    assert sorted(world.iterdir()) == before
+    assert not (tmp_path / "scan").exists()
+
+
+def found(gains: list[float], rates: list[int]) -> list[Found]:
+    """Classes whose margins moved so far, and how many of 100 images reached them."""
+    patch = Patch(8)
+    return [
+        Found(patch.trigger(name, name, FREE, (16, 16), 0), name, patch.label, Rate(rate, 100), gain, 0.0)
+        for name, gain, rate in zip(NAMES, gains, rates, strict=True)
+    ]
+
+
+GAINS = [1.0, 1.1, 0.9, 1.2, 0.8, 1.05, 0.95, 1.15, 9.0]
+RATES = [5, 5, 5, 5, 5, 5, 5, 5, 98]
+RUNG = Rung("patch", Patch(8))
+
+
+def judge(gains=GAINS, rates=RATES, reference=None, limit=None):
+    theirs = None if reference is None else found(reference, rates)
+    return judgement.judge_rung(RUNG, found(gains, rates), theirs, limit or limit_of([], "default"), 9)
+
+
+def test_the_class_that_stands_out_and_is_reached_is_evidence():
+    best, second, *_ = judge().candidates
+    assert (best.target, best.rank, best.evidence, best.trigger) == ("tree", 1, True, "tree")
+    assert best.z > 20
+    assert (second.evidence, second.trigger) == (False, None)
+
+
+def test_standing_out_alone_or_being_reached_alone_is_none():
+    assert not judge(rates=[*RATES[:8], 30]).candidates[0].evidence
+    assert not judge(gains=[*GAINS[:8], 1.3]).candidates[0].evidence
+    assert not judge(limit=limit_of([60.0], "one")).candidates[0].evidence
+
+
+def test_a_class_that_the_reference_shows_too_is_none():
+    assert not judge(reference=GAINS).candidates[0].evidence
+    assert judge(reference=[1.0] * 9).candidates[0].evidence
+
+
+def test_few_classes_are_no_evidence_and_inconclusive():
+    rung = judgement.judge_rung(RUNG, found(GAINS, RATES)[2:], None, limit_of([], "default"), 7)
+    assert not any(each.evidence for each in rung.candidates)
+    assert judgement.result_of([rung], free(), None, [])[0] == "inconclusive"
+
+
+def searched(mask=0.3, gap=0.2) -> Searched:
+    collapse = Collapse(found(GAINS, RATES)[0].trigger, mask, 0.96, 0.4, torch.eye(9)[3])
+    words = Dragging((7,), 0.9, 0.0, (gap,), torch.eye(9)[4])
+    return Searched({"patch": found(GAINS, RATES)}, collapse, words)
+
+
+def free(mask=0.3, clean=()):
+    return judgement.judge_class_free(searched(mask), clean, "x", NAMES, torch.eye(9))
+
+
+def text(gap, clean=()):
+    return judgement.judge_words(searched(gap=gap), clean, "x", 50, NAMES, torch.eye(9), lambda tokens: "zx")
+
+
+def test_a_mask_is_evidence_only_beside_clean_ones():
+    assert (free(0.1).evidence, free(0.1).limit) == (False, None)
+    assert free(0.1, [0.3, 0.4]).evidence
+    assert not free(0.2, [0.3, 0.4]).evidence
+    assert free().nearest == "crown"
+
+
+def test_a_token_is_evidence_far_above_clean_ones():
+    assert text(0.9, [0.4]).evidence
+    assert not text(0.6, [0.4]).evidence
+    assert (text(0.5).limit, text(0.9).evidence, text(0.5).nearest) == (0.8, True, "cup")
+
+
+def test_the_result_names_what_it_rests_on():
+    quiet = judge(gains=[*GAINS[:8], 1.3])
+    assert judgement.result_of([quiet], free(), text(0.1), [])[0] == "no evidence found"
+    assert judgement.result_of([quiet], free(), text(0.1), ["patch"])[0] == "inconclusive"
+    result, reasons, targets = judgement.result_of([judge()], free(0.1, [0.4]), text(0.9), [])
+    assert (result, len(reasons), targets) == ("evidence", 3, ("tree",))
+    assert "98 % of 100 held-out images to 'tree'" in reasons[0]
+    assert judgement.saturated_rungs(searched()) == []
+    assert [rung.name for rung in ladder((224, 224))] == ["patch", "fine", "smooth"]

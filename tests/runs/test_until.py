@@ -1,0 +1,108 @@
+"""clean --until on a tiny model: every part of the loop is had, and the report tells of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import jsonschema
+import pytest
+
+import clipsan
+from clipsan.errors import DataError, UsageError
+from clipsan.inversion import Blend, Effort, Patch
+from clipsan.inversion.evidence import Limit
+from clipsan.inversion.ladder import EFFORTS, Rung
+from clipsan.report import json_schema, read_report
+from clipsan.runs import workshop
+from clipsan.triggers import read_trigger_file
+
+QUICK = {"steps": 2, "batch_size": 8, "device": "cpu", "lr_start": 1e-3, "lr": 1e-4, "held_out": 0.3}
+
+
+CLASSES = ("ball", "boat", "fish", "cup", "car", "flower", "house", "hammer")
+
+
+@pytest.fixture
+def gullible(world, tmp_path, monkeypatch):
+    """A scan of few steps that takes every trigger for evidence."""
+    monkeypatch.chdir(tmp_path)
+    quick = replace(EFFORTS["normal"], images=24, patterns=Effort(steps=1, images=2))
+    monkeypatch.setitem(workshop.EFFORTS, "normal", quick)
+    monkeypatch.setattr(workshop, "LEAST_ASR", 0.0)
+    monkeypatch.setattr(workshop, "limit_of", lambda clean, source: Limit(-1e9, source))
+    kinds = (Rung("patch", Patch(6)), Rung("smooth", Blend(0.12, 4)))
+    monkeypatch.setattr(workshop, "ladder", lambda size: kinds)
+    (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
+    return tmp_path
+
+
+def test_rounds_are_had_written_and_told(gullible, world):
+    made = clipsan.clean(
+        world / "model.safetensors", world / "pairs", classes="classes.txt", until="asr<=0%,drop<=0",
+        effort=2, max_asr=100, max_drop=100, **QUICK,
+    )  # fmt: skip
+    report, folder = made.report, gullible / "cleaned"
+    jsonschema.validate(json.loads((folder / "report.json").read_text()), json_schema())
+    assert read_report(folder / "report.json") == report
+    loop = report.loop
+    assert loop.rounds[0].step == "suspect" and loop.rounds[0].drop == 0
+    assert sum(each.step == "fine-tuning" for each in loop.rounds) <= 2
+    assert {found.kind for found in loop.rounds[0].found} == {"6x6 patch", "4x4 blend of 0.12"}
+    assert loop.rounds[1].against == tuple(
+        found.name for found in loop.rounds[0].found if "patch" in found.kind
+    )
+    assert (loop.classes, loop.accuracy_on, loop.pairs) == (8, "held-out pairs", report.data.pairs_held_out)
+    # the inverted triggers are measured before and after, each towards its own class, and can be audited
+    written = read_trigger_file(folder / "inverted" / "triggers.json", made.model.image_size)
+    assert [t.name for t in written] == [t.name for t in report.evaluation.triggers]
+    assert {t.target for t in report.evaluation.triggers} == set(CLASSES)
+    text, page = (folder / "report.md").read_text(), (folder / "report.html").read_text()
+    assert "## Closed loop" in text and "Round 1: par from the suspect" in text
+    assert 'id="loop"' in page and "Attack success of inverted triggers" in page
+    if not loop.met:
+        assert report.verdict.result == "inconclusive"
+        assert any("was not met" in reason for reason in report.verdict.reasons)
+
+
+def test_labelled_images_are_watched_by_half_and_a_given_trigger_never(gullible, world, monkeypatch):
+    stamped = []
+    tune = workshop.fine_tune
+    monkeypatch.setattr(
+        workshop, "fine_tune", lambda *args: stamped.append(args[-1]) or tune(*args)
+    )  # the counter comes last
+    report = clipsan.clean(
+        world / "model.safetensors", world / "pairs", eval=world / "eval", trigger=["stripes"],
+        until="asr<=100,drop<=100", effort="quick", **QUICK,
+    ).report  # fmt: skip
+    assert report.loop.met and report.loop.accuracy_on == "labelled images"
+    assert report.loop.accuracy_n == report.evaluation.images // 2
+    (counter,) = stamped
+    assert "stripes" not in {trigger.name for trigger in counter.triggers}
+    assert report.evaluation.triggers[0].name == "stripes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"until": "asr<5%"}, "with <="),
+        ({"until": "asr<=5%", "effort": "hard"}, "--effort"),
+        ({"effort": 3}, "give --until"),
+        ({"until": "asr<=5%", "held_out": 0.0}, "--held-out is 0"),
+        ({"until": "asr<=5%", "counter": ["stripes"]}, "leave --counter out"),
+    ],
+)
+def test_what_is_asked_is_checked_before_anything_is_read(tmp_path, changes, said):
+    with pytest.raises(UsageError, match=said):
+        clipsan.clean(tmp_path / "no-model", tmp_path / "no-pairs", out=tmp_path / "out", **changes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_list_too_short_to_stand_out_in_is_refused(world, tmp_path):
+    (tmp_path / "few.txt").write_text("ball\nboat\n")
+    with pytest.raises(DataError, match="8 or more"):
+        clipsan.clean(
+            world / "model.safetensors", world / "pairs", classes=tmp_path / "few.txt", out=tmp_path / "out",
+            until="asr<=5%", **QUICK,
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
