@@ -177,15 +177,15 @@ def test_a_mask_is_evidence_only_beside_clean_ones():
 def test_a_token_is_evidence_far_above_clean_ones():
     assert text(0.9, [0.4]).evidence
     assert not text(0.6, [0.4]).evidence
-    assert (text(0.5).limit, text(0.9).evidence, text(0.5).nearest) == (0.8, True, "cup")
+    assert (text(0.9).limit, text(0.9).evidence, text(0.9).nearest) == (None, False, "cup")
 
 
 def test_the_result_names_what_it_rests_on():
     quiet = judge(gains=[*GAINS[:8], 1.3])
     assert judgement.result_of([quiet], free(), text(0.1), [])[0] == "no evidence found"
     assert judgement.result_of([quiet], free(), text(0.1), ["patch"])[0] == "inconclusive"
-    result, reasons, targets = judgement.result_of([judge()], free(0.1, [0.4]), text(0.9), [])
+    result, reasons, targets = judgement.result_of([judge()], free(0.1, [0.4]), text(0.9, [0.4]), [])
     assert (result, len(reasons), targets) == ("evidence", 3, ("tree",))
-    assert "98 % of 100 held-out images to 'tree'" in reasons[0]
+    assert "towards 'tree': 98 % of 100 held-out images" in reasons[0]
     assert judgement.saturated_rungs(searched()) == []
     assert [rung.name for rung in ladder((224, 224))] == ["patch", "fine", "smooth"]
