@@ -22,7 +22,6 @@ NORMAL_MAD = 1.4826  # makes the median absolute deviation of normal scores thei
 FEWEST_CLASSES = 8
 DEFAULT_LIMIT = 5.0
 LEAST_LIMIT = 3.5
-DEFAULT_GAP = 0.8
 ABOVE_CLEAN = 1.25
 LEAST_ASR = 0.5
 
@@ -73,9 +72,9 @@ def class_free_limit(clean: Sequence[float]) -> float | None:
     return round(min(clean) / 2, 5) if clean else None
 
 
-def words_limit(clean: Sequence[float]) -> float:
-    """Half way from the largest gap that a clean model's best token closed to all of it; without any: 0.8."""
-    return round((1 + max(clean)) / 2, 4) if clean else DEFAULT_GAP
+def words_limit(clean: Sequence[float]) -> float | None:
+    """Half way from the largest gap that a clean model's best token closed to all of it; None without any."""
+    return round((1 + max(clean)) / 2, 4) if clean else None
 
 
 def family_of(model_cfg: Mapping[str, Any], image_size: tuple[int, int]) -> str:
