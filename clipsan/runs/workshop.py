@@ -18,7 +18,7 @@ from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, lim
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
 from clipsan.inversion.search import images_needed, screening_for
 from clipsan.loop.plan import HIGHEST_TAU, Plan
-from clipsan.loop.rounds import Finding, Measures
+from clipsan.loop.workshop import Finding, Measures
 from clipsan.pairs import ImageReader
 from clipsan.runs.material import Material
 from clipsan.runs.tuning import fine_tune
@@ -70,7 +70,7 @@ class Watched:
 
 
 class ModelWorkshop:
-    """A `loop.rounds.Workshop` over one suspect, whose model is loaded with one version after another.
+    """A `loop.workshop.Workshop` over one suspect, whose model is loaded with one version after another.
 
     Attributes:
         ways: accuracy is finding the own caption among so many.
