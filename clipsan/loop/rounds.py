@@ -175,10 +175,10 @@ class _Loop(Generic[M]):
         asked = f"The budget ({self._budget.words})"
         number = best.round.number
         words = (
-            f"{asked} was met by round {number}: {at}, on held-out pairs."
+            f"{asked} was met by round {number}: {at}, on held-out data."
             if met
             else f"{asked} was not met within {effort} rounds of fine-tuning; the best, round {number}, has "
-            f"{at}, on held-out pairs."
+            f"{at}, on held-out data."
         )
         self._tell(words)
         return Outcome(best, tuple(self.known), tuple(self._rounds), met, words)
