@@ -14,6 +14,7 @@ from clipsan.errors import DataError, TrainingError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report.tuning import Trial
+from clipsan.runs.material import spread
 from clipsan.runs.settle import loss_of_each
 from clipsan.runs.watch import Watcher
 from clipsan.training.encode import logit_scale
@@ -36,7 +37,7 @@ class HeldOut:
     @classmethod
     def of(cls, pairs: PairSet, suspect: Suspect) -> HeldOut:
         reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
-        pixels, good = reader.batch(range(min(len(pairs), LOSS_PAIRS)))
+        pixels, good = reader.batch(spread(len(pairs), LOSS_PAIRS))
         if len(good) < 2:
             raise DataError(
                 f"only {len(good)} held-out pairs can be decoded, too few to find settings with: give more "
