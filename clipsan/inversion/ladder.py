@@ -43,7 +43,7 @@ class ScanEffort:
 
 EFFORTS = {
     "quick": ScanEffort(288, Effort(8, 12, 0.2), Effort(60, 16, 0.15), 4_000),
-    "normal": ScanEffort(384, Effort(20, 16, 0.15), Effort(100, 16, 0.1), 1_000_000),
+    "normal": ScanEffort(384, Effort(20, 16, 0.15), Effort(100, 16, 0.1), 12_000),
     "thorough": ScanEffort(1536, Effort(50, 48, 0.1), Effort(300, 32, 0.1), 1_000_000),
 }
 

@@ -18,7 +18,7 @@ HOW_TO_READ = (
     "For each class a trigger is optimised that sends images to it; ASR is the share of held-out images that "
     "it sends there. Margin moved: by how many logits it brings the class nearer to winning. z: how far that "
     "stands out from the other classes, in robust standard deviations; evidence is a z above the limit with "
-    "an ASR of 50 % or more. p is nominal: it would be exact if clean classes' scores were normal."
+    "an ASR of 25 % or more. p is nominal: it would be exact if clean classes' scores were normal."
 )
 LIMITS = (
     "A scan sees triggers like those it tries: patches, weak blends, masked patterns, tokens. It does not "
@@ -60,21 +60,24 @@ def rung_rows(rung: RungResult) -> list[list[str]]:
 def other_lines(report: ScanReport) -> list[str]:
     """What was found without classes and on the text side, as plain sentences."""
     free = report.class_free
-    judged = "no clean model to compare with" if free.limit is None else f"limit {percent(free.limit)}"
     lines = [
         f"Class-free: a masked pattern that replaces {percent(free.mask)} of an image makes held-out images "
         f"alike to {free.alike:.2f} ({free.alike_before:.2f} without it), nearest to {free.nearest!r} "
-        f"({judged}). Evidence: {'yes' if free.evidence else 'no'}."
+        f"({_limit_words(free.limit)}). Evidence: {'yes' if free.evidence else 'no'}."
     ]
     words = report.text_side
     if words is not None:
         lines.append(
             f"Text side: of {words.tried} tokens tried, {words.text!r} in front of texts makes them alike "
             f"to {words.alike:.2f} ({words.alike_before:.2f} without it), nearest to {words.nearest!r}; its "
-            f"first token closes {percent(words.gap_closed)} of the gap (limit {percent(words.limit)}). "
+            f"first token closes {percent(words.gap_closed)} of the gap ({_limit_words(words.limit)}). "
             f"Evidence: {'yes' if words.evidence else 'no'}."
         )
     return lines
+
+
+def _limit_words(limit: float | None) -> str:
+    return "no clean model to compare with" if limit is None else f"limit {percent(limit)}"
 
 
 def _limit(rung: RungResult) -> str:

@@ -79,7 +79,7 @@ class TextSide(Record):
     alike_before: Similarity
     gap_closed: float  # share of the way to wholly alike, by the best single token
     nearest: str  # the class nearest to the common direction
-    limit: Share
+    limit: Share | None  # of gap_closed; None as above
     limit_source: str
     evidence: bool
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from clipsan.checkpoint import Suspect, output_folder
-from clipsan.errors import UsageError
+from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.labelled import DEFAULT_TEMPLATES
 from clipsan.inversion.evidence import family_of, limit_of, robust_z, shipped
@@ -41,6 +41,7 @@ from clipsan.training.devices import choose_device
 from clipsan.triggers import Trigger, write_trigger_file
 
 WORDS = "words"
+LONGEST_CLASS = 60
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def scan(
         raise UsageError(f"--effort is {effort!r}, but must be {', '.join(EFFORTS)}")
     hard = EFFORTS[effort]
     where = choose_device(device)
-    names = class_names(classes)
+    names = _listed(classes)
     with output_folder(Path(out), overwrite=overwrite, needed_bytes=4 << 20) as folder:
         watcher.stage(f"Reading {model}")
         reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless=True)
@@ -159,6 +160,18 @@ def scan(
         write_report(report, folder / "scan.json")
         write_whole(folder / "scan.md", scan_to_markdown(report).encode("utf-8"))
     return Scanned(report, Path(out))
+
+
+def _listed(classes: str | Path | None) -> list[str]:
+    """The class list, each name once and fit for a trigger file."""
+    names = list(dict.fromkeys(class_names(classes)))
+    for name in names:
+        if len(name) > LONGEST_CLASS or not name.isprintable():
+            raise DataError(
+                f"the class name {ascii(name)[:80]} in {classes} is over {LONGEST_CLASS} characters long or "
+                "cannot be printed, so no trigger can be named after it: shorten it"
+            )
+    return names
 
 
 def _reference(source: str | Path, suspect: Suspect) -> Suspect:

@@ -10,6 +10,7 @@ from torch import Tensor
 from clipsan.inversion.evidence import (
     FEWEST_CLASSES,
     LEAST_ASR,
+    SATURATED_ASR,
     Limit,
     class_free_limit,
     robust_z,
@@ -122,7 +123,7 @@ def judge_words(
         nearest=names[int((classes @ found.embedding).argmax())],
         limit=limit,
         limit_source=source,
-        evidence=gap >= limit,
+        evidence=limit is not None and gap >= limit,
     )
 
 
@@ -143,9 +144,9 @@ def result_of(
             if each.evidence:
                 pointed[each.target] = max(pointed.get(each.target, 0.0), each.z)
                 reasons.append(
-                    f"A {rung.kind} sends {100 * (each.asr.rate or 0.0):.0f} % of {each.asr.n} held-out "
-                    f"images to {each.target!r}: z {each.z:.1f} among {rung.classes} classes, above the "
-                    f"limit of {rung.limit:g} ({rung.limit_source})."
+                    f"{rung.kind} towards {each.target!r}: {100 * (each.asr.rate or 0.0):.0f} % of "
+                    f"{each.asr.n} held-out images go there; z {each.z:.1f} among {rung.classes} classes, "
+                    f"above the limit of {rung.limit:g} ({rung.limit_source})."
                 )
     if class_free.evidence:
         reasons.append(
@@ -174,5 +175,5 @@ def saturated_rungs(searched: Searched) -> list[str]:
     return [
         name
         for name, found in searched.rungs.items()
-        if median(each.asr.rate or 0.0 for each in found) > LEAST_ASR
+        if median(each.asr.rate or 0.0 for each in found) > SATURATED_ASR
     ]

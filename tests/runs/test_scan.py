@@ -10,6 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 import clipsan
+from clipsan.checkpoint import load
 from clipsan.checkpoint.output import is_earlier_output
 from clipsan.cli import app
 from clipsan.errors import CheckpointError, DataError, OutputError, UsageError
@@ -21,8 +22,10 @@ from clipsan.inversion.ladder import EFFORTS, Rung, ScanEffort, ladder
 from clipsan.inversion.optimise import Effort
 from clipsan.inversion.search import Searched
 from clipsan.inversion.words import Dragging
+from clipsan.pairs import Reading, open_pairs
 from clipsan.report.scan_record import read_scan
 from clipsan.runs import scan_judgement as judgement
+from clipsan.runs.scan_images import read_images
 from clipsan.triggers import read_trigger_file
 
 NAMES = ["ball", "boat", "car", "crown", "cup", "fish", "house", "star", "tree"]
@@ -88,6 +91,19 @@ def test_drawn_scenes_and_a_reference(world, tmp_path, names, brief):
     assert any("drawn scenes" in line for line in report.warnings)
 
 
+def test_images_alone_will_do_and_broken_ones_are_counted(world, tmp_path):
+    for number, file in enumerate(sorted((world / "pairs").glob("*.png"))[:20]):
+        (tmp_path / file.name).write_bytes(b"broken" if number < 3 else file.read_bytes())
+    pairs = open_pairs(tmp_path, Reading(captionless=True))
+
+    images = read_images(pairs, load(world / "model"), 16, seed=0)
+    all_of_them = read_images(pairs, load(world / "model"), 100, seed=0)
+
+    assert tuple(images.pixels.shape) == (16, 3, 48, 48)
+    assert (len(all_of_them.pixels), len(all_of_them.skipped)) == (17, 3)
+    assert images.source.startswith("16 of 20 images of ")
+
+
 @pytest.mark.parametrize(
     ("changed", "error", "said"),
     [
@@ -95,10 +111,12 @@ def test_drawn_scenes_and_a_reference(world, tmp_path, names, brief):
         ({"reference": "model"}, UsageError, "the very model that is scanned"),
         ({"reference": "nowhere"}, CheckpointError, "nowhere"),
         ({"classes": "nowhere.txt"}, DataError, "class list"),
+        ({"classes": "long.txt"}, DataError, "over 60"),
         ({"out": "eval"}, OutputError, "in use"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_written(world, tmp_path, names, changed, error, said):
+    (world / "long.txt").write_text("\n".join([*NAMES, "x" * 61]))
     before = sorted(world.iterdir())
     changed = {key: value if key == "effort" else world / value for key, value in changed.items()}
     settings = {"data": world / "pairs", "classes": names, "effort": "quick", "out": tmp_path / "scan"}
@@ -137,7 +155,7 @@ def test_the_class_that_stands_out_and_is_reached_is_evidence():
 
 
 def test_standing_out_alone_or_being_reached_alone_is_none():
-    assert not judge(rates=[*RATES[:8], 30]).candidates[0].evidence
+    assert not judge(rates=[*RATES[:8], 24]).candidates[0].evidence
     assert not judge(gains=[*GAINS[:8], 1.3]).candidates[0].evidence
     assert not judge(limit=limit_of([60.0], "one")).candidates[0].evidence
 
@@ -177,15 +195,15 @@ def test_a_mask_is_evidence_only_beside_clean_ones():
 def test_a_token_is_evidence_far_above_clean_ones():
     assert text(0.9, [0.4]).evidence
     assert not text(0.6, [0.4]).evidence
-    assert (text(0.5).limit, text(0.9).evidence, text(0.5).nearest) == (0.8, True, "cup")
+    assert (text(0.9).limit, text(0.9).evidence, text(0.9).nearest) == (None, False, "cup")
 
 
 def test_the_result_names_what_it_rests_on():
     quiet = judge(gains=[*GAINS[:8], 1.3])
     assert judgement.result_of([quiet], free(), text(0.1), [])[0] == "no evidence found"
     assert judgement.result_of([quiet], free(), text(0.1), ["patch"])[0] == "inconclusive"
-    result, reasons, targets = judgement.result_of([judge()], free(0.1, [0.4]), text(0.9), [])
+    result, reasons, targets = judgement.result_of([judge()], free(0.1, [0.4]), text(0.9, [0.4]), [])
     assert (result, len(reasons), targets) == ("evidence", 3, ("tree",))
-    assert "98 % of 100 held-out images to 'tree'" in reasons[0]
+    assert "towards 'tree': 98 % of 100 held-out images" in reasons[0]
     assert judgement.saturated_rungs(searched()) == []
     assert [rung.name for rung in ladder((224, 224))] == ["patch", "fine", "smooth"]
