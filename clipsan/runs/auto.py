@@ -146,10 +146,11 @@ def _try_rates(bench: Bench, rates: Sequence[float], tau: float, trials: list[Tr
         if trials[-1].good:
             return
         for rate in _furthest(trials)[:2]:
-            trials.append(bench.trial(rate, tau, part))
-            if trials[-1].good:
+            trial = bench.trial(rate, tau, part)
+            trials.append(trial)
+            if trial.good:
                 return
-            if trials[-1].reached is None:
+            if trial.reached is None:
                 break  # a lower rate does not get there either
 
 
