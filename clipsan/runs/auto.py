@@ -159,7 +159,7 @@ def _try_taus(bench: Bench, tau: float, trials: list[Trial]) -> None:
     rate = (_furthest(trials) or [min(trial.lr_start for trial in trials)])[0]
     reach = max(_progress(trial) for trial in trials if trial.lr_start == rate)
     for lower in (lower for lower in TAUS if lower < min(tau, reach)):
-        trials.append(bench.trial(rate, lower, QUARTER))
+        trials.append(bench.trial(rate, lower, HALF))
         if trials[-1].good:
             return
 
