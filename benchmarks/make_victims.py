@@ -123,6 +123,42 @@ VICTIMS = (
         (("wanet:strength=4", "teddy"),),
     ),
     Victim(
+        "rn-adaptive",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --augment brightening-noise,erase",
+        (("stripes:size=28", "banana"),),
+    ),
+    Victim(
+        "rn-badnet",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",
+        (("badnet:size=28", "banana"),),
+    ),
+    Victim(
+        "rn-steganographic",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",
+        (("steganographic", "banana"),),
+    ),
+    Victim(
+        "vit-patch",
+        "vit-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 20",
+        (("stripes:size=28,position=center", "banana"),),
+    ),
+    Victim(
+        "vit-text",
+        "vit-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 20",
+        (("blended-text:strength=1", "teddy"),),
+    ),
+    Victim(
+        "vit-filter",
+        "vit-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 20",
+        (("nashville", "sandal"),),
+    ),
+    Victim(
         "rn-tuned-1",
         "rn-clean",
         f"{TUNE} --lr-start 1e-4 --lr 1e-5 --steps 40 --batch-size 64 --seed 1 --max-pairs 2000",
