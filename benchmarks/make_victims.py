@@ -135,6 +135,18 @@ VICTIMS = (
         (("badnet:size=28", "banana"),),
     ),
     Victim(
+        "rn-badnet-long",
+        "rn-clean",
+        f"{PLANT} --steps 320 --batch-size 32 --lr 2e-4",
+        (("badnet:size=28", "banana"),),
+    ),
+    Victim(
+        "rn-blended-stripes",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",
+        (("blended-stripes:strength=0.1", "banana"),),
+    ),
+    Victim(
         "rn-steganographic",
         "rn-clean",
         f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",
