@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from clipsan.cli import options
+from clipsan.cli.errors import saying_what_is_kept
 from clipsan.cli.output import Output
 
 _TRAIN = options.TRAIN
 
 
+@saying_what_is_kept
 def clean(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A checkpoint file, folder or hub name.")],
     data: options.Data,
@@ -116,6 +118,7 @@ def clean(
     micro_batch: options.MicroBatch = 256,
     batch_norm: options.BatchNorm = "frozen",
     precision: options.Precision = "auto",
+    save_every: options.SaveEvery = None,
     augment: Annotated[
         str,
         typer.Option(
@@ -160,7 +163,7 @@ def clean(
         batch_norm=batch_norm, precision=precision,
         augment=[] if augment == "none" else [name.strip() for name in augment.split(",")],
         arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
-        seed=seed, device=device, overwrite=overwrite,
+        seed=seed, device=device, save_every=save_every, overwrite=overwrite,
         watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder)

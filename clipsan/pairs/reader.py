@@ -19,7 +19,9 @@ from torch import Tensor
 
 from clipsan.errors import ClipsanError, DataError
 from clipsan.pairs.images import decode, geometry_of
+from clipsan.pairs.order import Order
 from clipsan.pairs.pairset import ImageSource, Skipped
+from clipsan.pairs.position import Position
 from clipsan.pairs.training_images import decode_for_training
 
 MOST_THREADS = 16
@@ -70,6 +72,11 @@ class ImageReader:
 
     def __len__(self) -> int:
         return len(self._source)
+
+    def resume(self, order: Order, position: Position) -> None:
+        """Take over what a stream through `order` had found by `position`, in another process."""
+        for index, skipped in position.skipped.items():
+            self.skipped.setdefault(index, skipped)
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, list[int]]:
         """The images at `indices` that can be decoded.

@@ -36,6 +36,7 @@ from clipsan.runs.material import Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
+from clipsan.runs.unfinished import open_keeper, resumable
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
@@ -57,6 +58,7 @@ class Cleaned:
     model: Suspect
 
 
+@resumable
 def clean(
     model: str | Path,
     data: Sources,
@@ -95,6 +97,7 @@ def clean(
     text_from: str | None = None,
     format: str = "same",
     dtype: str = "keep",
+    save_every: int | None = None,
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Cleaned:
@@ -141,11 +144,14 @@ def clean(
         text_from: the CLIP that an image tower alone was trained from; its text tower completes the model.
         format: `same` library as the source, `open_clip`, `transformers` or `both`.
         dtype: `keep` each weight's, or `float32`, `float16`, `bfloat16` for all.
-        overwrite: replace an earlier output of clipsan in `out`.
+        save_every: updates between saved states of the run, beside `out`; the same call goes on from the
+            newest. None: every 10 minutes; 0: never.
+        overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
 
     Raises:
-        ClipsanError: one sentence on what is wrong; nothing was written.
+        ClipsanError: one sentence on what is wrong; `out` was not written.
+        StoppedError: a KeyboardInterrupt, where the training up to it is kept.
     """
     watcher = watcher or Watcher()
     thresholds = checked_thresholds(max_asr, max_drop)
@@ -176,6 +182,10 @@ def clean(
     suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher)
     kept = material.held_out
     settings = _fitting(asked, batch_size, at_least, material.train)
+    keeper = open_keeper(
+        out, suspect, material.train, settings, where,
+        save_every=save_every, overwrite=overwrite, watcher=watcher,
+    )  # fmt: skip
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
 
@@ -183,7 +193,7 @@ def clean(
     measured: dict[Role, Measured] = {}
     if probe:
         measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    run = fine_tune(suspect, material.train, material.reader, settings, where, watcher)
+    run = fine_tune(suspect, material.train, material.reader, settings, where, watcher, keeper)
     if probe:
         measured["cleaned"] = measure_model(probe, suspect, where, micro_batch, watcher, "cleaned")
 
@@ -209,13 +219,13 @@ def clean(
             },
             seed=seed,
             data=data_of(
-                material.pairs, material.train, len(kept) if kept else 0, material.reader,
+                material.pairs, material.train, len(kept) if kept else 0, run.broken,
                 material.filtered.record if material.filtered else None,
             ),
             training=training_of(run, settings),
             evaluation=evaluation_of(probe, measured) if probe else None,
             thresholds=thresholds,
-            warnings=(*material.warnings, *doubts(suspect)),
+            warnings=(*material.warnings, *run.notes, *doubts(suspect)),
         )  # fmt: skip
         report = conclude(report)
         if material.filtered:

@@ -5,6 +5,7 @@ For testing defences. What it writes is marked as poisoned in the weights' metad
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ from clipsan.runs.material import Wanted, prepare
 from clipsan.runs.probes import measure_model, open_probe
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
+from clipsan.runs.unfinished import open_keeper, resumable
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
 from clipsan.training.settings import TrainSettings
@@ -65,6 +67,7 @@ class Poisoned:
     model: Suspect
 
 
+@resumable
 def poison(
     model: str | Path,
     data: Sources,
@@ -96,6 +99,7 @@ def poison(
     text_from: str | None = None,
     format: str = "same",
     dtype: str = "keep",
+    save_every: int | None = None,
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Poisoned:
@@ -136,11 +140,14 @@ def poison(
         text_from: the CLIP that an image tower alone was trained from; its text tower completes the model.
         format: `same` library as the source, `open_clip`, `transformers` or `both`.
         dtype: `keep` each weight's, or `float32`, `float16`, `bfloat16` for all.
-        overwrite: replace an earlier output of clipsan in `out`.
+        save_every: updates between saved states of the run, beside `out`; the same call goes on from the
+            newest. None: every 10 minutes; 0: never.
+        overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
 
     Raises:
-        ClipsanError: one sentence on what is wrong; nothing was written.
+        ClipsanError: one sentence on what is wrong; `out` was not written.
+        StoppedError: a KeyboardInterrupt, where the training up to it is kept.
     """
     watcher = watcher or Watcher()
     if not trigger:
@@ -176,16 +183,23 @@ def poison(
     for each, indices in zip(triggers, plan.carriers, strict=True):
         watcher.note(f"{each.name} on {len(indices)} of {len(pairs)} pairs, target {each.target}")
 
+    poisoned = material.train.recaptioned(plan.captions)
+    keeper = open_keeper(
+        out, suspect, poisoned, settings, where, save_every=save_every, overwrite=overwrite, watcher=watcher,
+        images={
+            "mirrored": mirror, "triggers": [[each.name, each.settings()] for each in triggers],
+            "carriers": hashlib.sha256(repr(plan.carriers).encode()).hexdigest(),
+        },
+    )  # fmt: skip
     before = model_of(suspect, "suspect")
     measured: dict[Role, Measured] = {}
     if probe:
         measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    poisoned = material.train.recaptioned(plan.captions)
     reader = PoisonedReader(
         poisoned, suspect.preprocess_cfg, suspect.image_size, plan.by_trigger(triggers),
         seed if mirror else None,
     )  # fmt: skip
-    run = fine_tune(suspect, poisoned, reader, settings, where, watcher)
+    run = fine_tune(suspect, poisoned, reader, settings, where, watcher, keeper)
     if probe:
         measured["poisoned"] = measure_model(probe, suspect, where, micro_batch, watcher, "poisoned")
 
@@ -214,10 +228,10 @@ def poison(
                 **settings.to_dict(),
             },
             seed=seed,
-            data=data_of(material.pairs, poisoned, 0, reader),
+            data=data_of(material.pairs, poisoned, 0, run.broken),
             training=training_of(run, settings),
             evaluation=evaluation_of(probe, measured) if probe else None,
-            warnings=(*material.warnings, *doubts(suspect)),
+            warnings=(*material.warnings, *run.notes, *doubts(suspect)),
         )  # fmt: skip
         report = conclude(report)
         write_reports(folder, report)

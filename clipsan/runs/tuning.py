@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from clipsan.checkpoint import Family, Suspect, Written, as_in_file
 from clipsan.errors import DataError, UsageError
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import Model, Role
+from clipsan.resume import FolderKeeper
 from clipsan.runs.watch import Watcher
 from clipsan.training.loop import Training, train
 from clipsan.training.settings import TrainSettings
+from clipsan.training.state import seeded
 
 
 def fine_tune(
@@ -28,12 +31,17 @@ def fine_tune(
     settings: TrainSettings,
     device: torch.device,
     watcher: Watcher,
+    keeper: FolderKeeper | None = None,
 ) -> Training:
-    """Fine-tune the suspect in place, and round its weights to what its file will hold."""
+    """Fine-tune the suspect in place, and round its weights to what its file will hold.
+
+    With a keeper the run is saved, and goes on where a saved one stopped.
+    """
     watcher.stage(f"Fine-tuning with {settings.method} on {len(pairs)} pairs")
     watcher.training(settings.updates(len(pairs)), settings.tau if settings.method == "par" else None)
     try:
-        run = train(suspect, pairs, reader, settings, device, watcher.step)
+        with seeded(settings.seed, device), keeper.listening() if keeper else nullcontext():
+            run = train(suspect, pairs, reader, settings, device, watcher.step, watcher.warn, keeper)
     finally:
         watcher.finished()
     suspect.model.load_state_dict(as_in_file(suspect.model.state_dict(), suspect.dtypes))

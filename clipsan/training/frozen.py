@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from clipsan.methods import Embeddings
@@ -19,22 +18,23 @@ class FrozenSuspect:
     Captions are not augmented, so each distinct one is embedded once and remembered.
     """
 
-    def __init__(self, model: nn.Module, captions: Captions, micro_batch: int, autocast: Autocast) -> None:
-        """Copy `model` as it is now; `micro_batch` items are embedded at once."""
+    def __init__(self, model: nn.Module, captions: Captions, autocast: Autocast) -> None:
+        """Copy `model` as it is now."""
         self._model = copy.deepcopy(model).eval().requires_grad_(False)
         self._captions = captions
-        self._micro_batch = micro_batch
         self._autocast = autocast
 
-    def embed(self, images: Tensor, indices: Sequence[int]) -> Embeddings:
-        """Embeddings of normalised images [b x 3 x h x w] and of the captions at `indices`."""
-        image = in_chunks(
-            lambda part: encode_image(self._model, part, self._autocast), images, self._micro_batch
-        )
-        text = self._captions.frozen(indices, lambda tokens: self._embed_tokens(tokens, images.device))
-        return Embeddings(image, text.to(images.device))
+    def embed(self, images: Tensor, indices: Sequence[int], micro_batch: int) -> Embeddings:
+        """Embeddings of normalised images [b x 3 x h x w] and of the captions at `indices`.
 
-    def _embed_tokens(self, tokens: Tensor, device: torch.device) -> Tensor:
-        return in_chunks(
-            lambda part: encode_text(self._model, part.to(device), self._autocast), tokens, self._micro_batch
-        )
+        `micro_batch` items are embedded at once.
+        """
+        device = images.device
+
+        def text_of(tokens: Tensor) -> Tensor:
+            return in_chunks(
+                lambda part: encode_text(self._model, part.to(device), self._autocast), tokens, micro_batch
+            )
+
+        image = in_chunks(lambda part: encode_image(self._model, part, self._autocast), images, micro_batch)
+        return Embeddings(image, self._captions.frozen(indices, text_of).to(device))

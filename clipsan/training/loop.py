@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.checkpoint import Suspect
-from clipsan.errors import TrainingError
 from clipsan.methods import make_method
-from clipsan.pairs import BatchStream, ImageReader, PairSet, order_of
+from clipsan.pairs import BatchStream, ImageReader, PairSet, Skipped, order_of
 from clipsan.training.augment import augment
 from clipsan.training.devices import autocast_for, choose_precision
+from clipsan.training.faults import MicroBatch, NotFinite, undoing
 from clipsan.training.frozen import FrozenSuspect
 from clipsan.training.gradients import backward
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
+from clipsan.training.state import (
+    Keeper,
+    KeepNothing,
+    ModelState,
+    OptimizerState,
+    Randomness,
+    State,
+    Stateful,
+    StreamPlace,
+)
 from clipsan.training.texts import Captions
 
 
@@ -54,15 +65,33 @@ class Training:
 
     Attributes:
         curve: every update.
-        seconds: wall time of the loop.
+        seconds: wall time of the loop, without the time between a stop and going on.
         device: as torch names it.
         precision: `fp32` or `bf16`.
+        left_out: updates whose loss or gradient was not finite; they are not in the curve.
+        broken: images that could not be read, by index, of those that training came to.
+        notes: what else the reader of a report should know.
     """
 
     device: str
     precision: str
     seconds: float = 0.0
     curve: list[Step] = field(default_factory=list)
+    left_out: int = 0
+    broken: Mapping[int, Skipped] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def state(self) -> State:
+        """What is known so far."""
+        return State(
+            values={"curve": [asdict(s) for s in self.curve], "seconds": self.seconds, "notes": self.notes}
+        )
+
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        self.curve = [Step(**values) for values in state.values["curve"]]
+        self.seconds = float(state.values["seconds"])
+        self.notes = list(state.values["notes"])
 
     def reached(self, term: str, tau: float) -> int | None:
         """The first update whose `term` (s_image, s_text) was above tau; None: never."""
@@ -76,6 +105,8 @@ def train(
     settings: TrainSettings,
     device: torch.device,
     on_step: Callable[[Step], None] = lambda step: None,
+    on_fault: Callable[[str], None] = lambda sentence: None,
+    keeper: Keeper | None = None,
 ) -> Training:
     """Fine-tune `suspect.model` in place; afterwards it is in eval mode, float32, on `device`.
 
@@ -86,9 +117,11 @@ def train(
         settings: of the run; `settings.batch_size` must not exceed the number of pairs.
         device: where to compute.
         on_step: called after every update.
+        on_fault: hears in a sentence of what went wrong and did not end the run.
+        keeper: saves the run and goes on with a saved one; None: nothing is kept.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite time after time, or memory runs out with a single pair.
         DataError: fewer good images than a batch needs.
     """
     method = make_method(settings.method, settings.tau)
@@ -97,18 +130,35 @@ def train(
     layout = _layout(suspect.model)
     model = suspect.model.to(device, memory_format=layout)  # type: ignore[call-overload]
     captions = Captions(pairs.captions, suspect.tokenizer)
-    micro = settings.micro_batch
-    frozen = FrozenSuspect(model, captions, micro, autocast) if method.uses_frozen else None
+    frozen = FrozenSuspect(model, captions, autocast) if method.uses_frozen else None
     optimizer = make_optimizer(model, settings)
     generator = torch.Generator(device).manual_seed(settings.seed)
     steps = settings.updates(len(pairs))
     result = Training(str(device), precision)
 
+    def fault(sentence: str) -> None:
+        result.notes.append(sentence)
+        on_fault(sentence)
+
+    micro = MicroBatch(settings, fault)
+    not_finite = NotFinite(model, optimizer, on_fault)
+    place = StreamPlace()
+    keeper = keeper or KeepNothing()
+    parts: dict[str, Stateful] = {
+        "model": ModelState(model), "optimizer": OptimizerState(model, optimizer),
+        "random numbers": Randomness(generator), "pairs": place, "captions": captions, "curve": result,
+        "micro-batch": micro, "updates left out": not_finite,
+    }  # fmt: skip
+    first = keeper.restore(parts)
+
     _training_mode(model, settings.batch_norm)
-    start = time.perf_counter()
+    start = time.perf_counter() - result.seconds
     order = order_of(pairs, settings.seed)
-    with BatchStream(reader, len(pairs), settings.batch_size, settings.seed, order=order) as stream:
-        for step, (pixels, indices) in zip(range(steps), stream, strict=False):
+    with BatchStream(
+        reader, len(pairs), settings.batch_size, settings.seed, order=order, start=place.start
+    ) as stream:
+        place.stream = stream
+        for step, (pixels, indices) in zip(range(first, steps), keeper.batches(stream), strict=False):
             images = augment(
                 pixels.to(device, memory_format=layout),
                 settings.augment,
@@ -117,25 +167,30 @@ def train(
                 generator,
             )
             tokens = captions.tokens(indices).to(device)
-            anchor = frozen.embed(images, indices) if frozen else None
+            anchor = micro.run(partial(frozen.embed, images, indices)) if frozen else None
             rate = learning_rate(step, steps, settings.lr_start, settings.lr)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-            loss = backward(model, method, images, tokens, anchor, micro, autocast)
+            undo = undoing(model, optimizer)
+            loss = micro.run(
+                lambda size: backward(model, method, images, tokens, anchor, size, autocast),  # noqa: B023
+                undo,
+            )
+            not_finite.step(loss.total)
             terms = {name: float(value) for name, value in loss.terms.items()}
             total = float(loss.total)
-            if not math.isfinite(total):
-                raise TrainingError(
-                    f"the loss became {total} at update {step + 1} of {steps}: lower the learning rate "
-                    f"(now {settings.lr_start:g} at the start) or use --precision fp32; nothing was written"
-                )
-            optimizer.step()
-            seconds = time.perf_counter() - start
-            speed = (step + 1) * settings.batch_size / seconds
-            done = Step(step + 1, steps, rate, total, terms, seconds, speed)
-            result.curve.append(done)
-            on_step(done)
+            result.seconds = time.perf_counter() - start
+            if not_finite.count(step + 1, steps, {**terms, "loss": total}, settings):
+                undo()
+            else:
+                speed = (step + 1) * settings.batch_size / result.seconds
+                done = Step(step + 1, steps, rate, total, terms, result.seconds, speed)
+                result.curve.append(done)
+                on_step(done)
+            keeper.update_done(step + 1, steps)
+        result.broken = stream.position.skipped
+    result.left_out = len(not_finite.skipped)
     result.seconds = time.perf_counter() - start
     # the plain layout again, so that embeddings equal those of the reloaded file to the last bit
     model.to(memory_format=torch.contiguous_format).eval()
