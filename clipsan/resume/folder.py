@@ -14,7 +14,7 @@ from types import ModuleType
 
 from clipsan.checkpoint.output import check_output, sweep
 from clipsan.disk import plain_os_errors
-from clipsan.errors import ClipsanError, OutputError, StoppedError
+from clipsan.errors import ClipsanError, OutputError, ResumeError, StoppedError
 from clipsan.resume.states import NAME, PARTIAL, saved_updates, update_of
 
 LOCK = "lock"
@@ -73,11 +73,12 @@ def claimed(
     done = False
     try:
         sweep(out)
+        check_output(out, overwrite=overwrite, needed_bytes=0)  # of what is there now
         shutil.rmtree(unfinished.path / PARTIAL, ignore_errors=True)
         yield unfinished
         done = True
     except ClipsanError as error:
-        if (kept := unfinished.going_on) is not None:
+        if not isinstance(error, ResumeError) and (kept := unfinished.going_on) is not None:
             error.args = (f"{str(error).rstrip('.')}; {kept}",)
         raise
     except KeyboardInterrupt:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+_TOLD_FIRST = ("settings", "model", "pairs", "versions", "device")  # one difference often makes others
 _NO_DECISION = frozenset({"micro_batch"})  # changes memory and time, not the gradient
 
 
@@ -35,7 +37,8 @@ def identity_of(
 def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """The first thing that differs, in words: `--lr 3e-06, and this one has 1e-05`; None: nothing does."""
     had, have = _flat(then), _flat(now)
-    for name in sorted({*had, *have}, key=lambda name: (name not in have, name)):
+    names = [name for group in _TOLD_FIRST for name in {**have, **had} if name.split(".")[0] == group]
+    for name in names:
         if had.get(name) != have.get(name):
             return f"{_called(name)} {_shown(had.get(name))}, and this one has {_shown(have.get(name))}"
     return None
@@ -61,4 +64,6 @@ def _called(name: str) -> str:
 
 def _shown(value: object) -> str:
     text = "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+    if re.fullmatch("[0-9a-f]{64}", text):
+        return f"{text[:12]}…"
     return text if len(text) <= 60 else text[:57] + "…"
