@@ -2,10 +2,11 @@
 
     python benchmarks/kills.py MODEL PAIRS [--kills 25] [--steps 12] [--seed 0] [OPTIONS OF clipsan clean]
 
-A run that nothing happens to comes first. Each further one is killed once, at a moment drawn uniformly
-between the begin of its training and its end, every third one as soon after that as it is writing a state;
-then the same command is given again. Printed is a table in Markdown; the exit code is 1 unless all end with
-the bytes of the first in their weights and, but for its seconds, their report.
+A run that nothing happens to comes first. Each further one is killed once, after a number of saved updates
+and a time after that which are both drawn uniformly, every third one as soon after that as it is writing a
+state; then the same command is given again. A run that was over before its kill is not counted. Printed is a
+table in Markdown; the exit code is 1 unless all end with the bytes of the first in their weights and, but for
+its seconds, their report.
 """
 
 from __future__ import annotations
@@ -81,33 +82,32 @@ def main() -> int:
         print(f"{seconds:.1f} s from the begin of the training to the end, undisturbed\n")
         print("| run | killed after | while | going on after update | same weights and report | left over |")
         print("|---|---|---|---|---|---|")
-        alike = 0
-        for number in range(1, options.kills + 1):
-            moment = chance.uniform(0, seconds)
+        alike = number = 0
+        while number < options.kills:
+            updates, wait = chance.randint(0, options.steps), chance.uniform(0, 1.5 * seconds / options.steps)
             run = begun(command, place)
             start = time.monotonic()
-            run_out = start + moment
-            while time.monotonic() < run_out and run.poll() is None:
-                time.sleep(0.001)
-            partial = place / "cleaned.resume" / PARTIAL
-            while number % 3 == 0 and run.poll() is None and not partial.exists():
+            saved = place / "cleaned.resume" / f"update-{updates:08d}"
+            while updates and run.poll() is None and not saved.exists():
+                time.sleep(0.002)
+            time.sleep(wait)
+            while number % 3 == 2 and run.poll() is None and not (saved.parent / PARTIAL).exists():
                 pass
             after = time.monotonic() - start
             run.send_signal(signal.SIGKILL)
             run.communicate()
             doing, last = found_at(place)
-            if not (place / "cleaned").exists():
+            if doing != "done":
+                number += 1
                 subprocess.run(command, cwd=place, capture_output=True, check=False)
-            same = (place / "cleaned").exists() and outcome(place / "cleaned") == wanted
-            alike += same
-            shutil.rmtree(place / "cleaned", ignore_errors=True)
-            left = ", ".join(sorted(path.name for path in place.iterdir())) or "nothing"
+                same = (place / "cleaned").exists() and outcome(place / "cleaned") == wanted
+                alike += same
+                shutil.rmtree(place / "cleaned", ignore_errors=True)
+                left = ", ".join(sorted(path.name for path in place.iterdir())) or "nothing"
+                row = (str(number), f"{after:.1f} s", doing, last, "yes" if same else "NO", left)
+                print(f"| {' | '.join(row)} |", flush=True)
             for path in place.iterdir():
                 shutil.rmtree(path)
-            print(
-                f"| {number} | {after:.2f} s | {doing} | {last} | {'yes' if same else 'NO'} | {left} |",
-                flush=True,
-            )
         print(f"\n{alike} of {options.kills} end alike")
     return 0 if alike == options.kills else 1
 

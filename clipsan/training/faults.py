@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import math
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.errors import TrainingError
 from clipsan.training.settings import TrainSettings
-from clipsan.training.state import State
+from clipsan.training.state import State, Stateful
 
 MOST_SKIPPED_IN_A_ROW = 3
 MOST_SKIPPED = 20
@@ -148,14 +149,24 @@ def is_out_of_memory(error: Exception) -> bool:
     return any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-def undoing(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-    """A function that takes back what half of an update did: gradients, and BatchNorm's statistics."""
+def undoing(model: nn.Module, optimizer: torch.optim.Optimizer, method: object) -> Callable[[], None]:
+    """A function that takes back what half of an update did.
+
+    That is gradients, BatchNorm's statistics, and what the method remembers, if it does.
+    """
     layers = (layer for layer in model.modules() if isinstance(layer, _BatchNorm) and layer.training)
     kept = [(buffer, buffer.clone()) for layer in layers for buffer in layer.buffers()]
+    remembered = _copied(method.state()) if isinstance(method, Stateful) else None
 
     def undo() -> None:
         optimizer.zero_grad(set_to_none=True)
         for buffer, before in kept:
             buffer.copy_(before)
+        if isinstance(method, Stateful) and remembered is not None:
+            method.load_state(remembered)
 
     return undo
+
+
+def _copied(state: State) -> State:
+    return State({name: value.clone() for name, value in state.tensors.items()}, copy.deepcopy(state.values))

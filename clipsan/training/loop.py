@@ -148,6 +148,7 @@ def train(
         "model": ModelState(model), "optimizer": OptimizerState(model, optimizer),
         "random numbers": Randomness(generator), "pairs": place, "captions": captions, "curve": result,
         "micro-batch": micro, "updates left out": not_finite,
+        **({"method": method} if isinstance(method, Stateful) else {}),
     }  # fmt: skip
     first = keeper.restore(parts)
 
@@ -172,7 +173,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-            undo = undoing(model, optimizer)
+            undo = undoing(model, optimizer, method)
             loss = micro.run(
                 lambda size: backward(model, method, images, tokens, anchor, size, autocast),  # noqa: B023
                 undo,

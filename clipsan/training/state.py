@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -33,8 +33,9 @@ class State:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Stateful(Protocol):
-    """A part of a run that changes while it trains."""
+    """A part of a run that changes while it trains; a method that has both functions is one too."""
 
     def state(self) -> State:
         """What it is now."""
