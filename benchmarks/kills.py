@@ -6,7 +6,7 @@ A run that nothing happens to comes first. Each further one is killed once, afte
 and a time after that which are both drawn uniformly, every third one as soon after that as it is writing a
 state; then the same command is given again. A run that was over before its kill is not counted. Printed is a
 table in Markdown; the exit code is 1 unless all end with the bytes of the first in their weights and, but for
-its seconds, their report.
+its seconds, their report. Runs are forked from a process that has imported torch already.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+CONTEXT = get_context("forkserver")
 PARTIAL = ".partial"
 
 
@@ -34,14 +36,34 @@ def outcome(folder: Path) -> tuple[str, str]:
     return hashlib.sha256(weights).hexdigest(), json.dumps(report)
 
 
-def begun(command: list[str], place: Path) -> subprocess.Popen[str]:
+def clipsan(arguments: list[str], place: Path, log: Path) -> None:
+    """The command line, in a process of its own."""
+    from clipsan.cli import main
+
+    os.chdir(place)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    sys.argv = ["clipsan", *arguments]
+    main()
+
+
+def started(arguments: list[str], place: Path, log: Path) -> ForkServerProcess:
+    """A run."""
+    log.unlink(missing_ok=True)
+    run = CONTEXT.Process(target=clipsan, args=(arguments, place, log))
+    run.start()
+    return run
+
+
+def begun(arguments: list[str], place: Path, log: Path) -> ForkServerProcess:
     """A run whose training has just begun."""
-    run = subprocess.Popen(command, cwd=place, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert run.stderr is not None
-    for line in run.stderr:
-        if line.startswith(("Fine-tuning", "Going on")):
-            return run
-    raise SystemExit(f"the run ended before its training began, with exit code {run.wait()}")
+    run = started(arguments, place, log)
+    while not (log.exists() and "Fine-tuning" in log.read_text()):
+        if not run.is_alive():
+            raise SystemExit(log.read_text())
+        time.sleep(0.002)
+    return run
 
 
 def found_at(place: Path) -> tuple[str, str]:
@@ -68,14 +90,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options, more = parser.parse_known_args()
     chance = random.Random(options.seed)
-    command = [sys.executable, "-m", "clipsan", "clean", str(Path(options.model).resolve()), "--data"]
+    CONTEXT.set_forkserver_preload(["clipsan.runs.clean", "clipsan.cli"])
+    command = ["clean", str(Path(options.model).resolve()), "--data"]
     command += [str(Path(options.pairs).resolve()), "--device", "cpu", "--save-every", "1"]
     command += ["--steps", str(options.steps), *more]
     with tempfile.TemporaryDirectory(prefix="clipsan-kills-") as folder:
-        place = Path(folder)
-        run = begun(command, place)
+        place, log = Path(folder) / "runs", Path(folder) / "log"
+        place.mkdir()
+        run = begun(command, place, log)
         start = time.monotonic()
-        run.communicate()
+        run.join()
         seconds = time.monotonic() - start
         wanted = outcome(place / "cleaned")
         shutil.rmtree(place / "cleaned")
@@ -85,21 +109,21 @@ def main() -> int:
         alike = number = 0
         while number < options.kills:
             updates, wait = chance.randint(0, options.steps), chance.uniform(0, 1.5 * seconds / options.steps)
-            run = begun(command, place)
+            run = begun(command, place, log)
             start = time.monotonic()
             saved = place / "cleaned.resume" / f"update-{updates:08d}"
-            while updates and run.poll() is None and not saved.exists():
+            while updates and run.is_alive() and not saved.exists():
                 time.sleep(0.002)
             time.sleep(wait)
-            while number % 3 == 2 and run.poll() is None and not (saved.parent / PARTIAL).exists():
+            while number % 3 == 2 and run.is_alive() and not (saved.parent / PARTIAL).exists():
                 pass
             after = time.monotonic() - start
-            run.send_signal(signal.SIGKILL)
-            run.communicate()
+            run.kill()
+            run.join()
             doing, last = found_at(place)
             if doing != "done":
                 number += 1
-                subprocess.run(command, cwd=place, capture_output=True, check=False)
+                started(command, place, log).join()
                 same = (place / "cleaned").exists() and outcome(place / "cleaned") == wanted
                 alike += same
                 shutil.rmtree(place / "cleaned", ignore_errors=True)

@@ -173,9 +173,11 @@ class FolderKeeper:
         try:
             new = write_state(folder, self._done, self._identity, states)
         except OutputError:
-            if len(self._good) < KEPT:
+            spare = [state for state in saved_updates(folder) if state not in self._good[-1:]]
+            if not spare:
                 raise
-            shutil.rmtree(self._good.pop(0), ignore_errors=True)
+            for state in spare:
+                shutil.rmtree(state, ignore_errors=True)
             new = write_state(folder, self._done, self._identity, states)
         self._good = [*self._good, new][-KEPT:]
         for state in saved_updates(folder):

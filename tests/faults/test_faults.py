@@ -9,11 +9,16 @@ import subprocess
 
 import pytest
 import torch
-from faults.runs import SETTINGS, clean, outcome
+from faults.runs import SETTINGS, Hearing, clean, outcome
+from tiny_models import make_tiny
 
+import clipsan
 import clipsan.checkpoint.write as write_module
+import clipsan.pairs.reader as reader_module
+import clipsan.resume.keeper as keeper_module
 import clipsan.training.gradients as gradients_module
 import clipsan.training.loop as loop_module
+from clipsan.checkpoint import load
 from clipsan.errors import DataError, OutputError, TrainingError
 from clipsan.report import read_report
 from clipsan.resume.states import saved_updates
@@ -24,8 +29,6 @@ def names(folder):
 
 
 def weights(folder):
-    from clipsan.checkpoint import load
-
     return load(folder).model.state_dict()
 
 
@@ -67,8 +70,6 @@ def test_memory_for_a_single_pair_is_missing(here, little_memory):
 
 
 def test_batch_norm_counts_an_update_once_though_memory_ran_out_in_it(here, little_memory):
-    from tiny_models import make_tiny
-
     make_tiny("rn").write_folder(here / "rn")
     clean(model="rn", batch_norm="train", micro_batch=4, steps=2)
     (here / "cleaned").rename(here / "whole")
@@ -175,6 +176,19 @@ def test_a_full_file_system_keeps_what_was_saved_until_there_is_room(here, whole
         subprocess.run(["umount", str(place)], check=True)
 
 
+def test_a_read_only_folder_is_refused_before_anything_is_read(here, tmp_path):
+    place = tmp_path / "still"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "none", str(place)]
+    if not shutil.which("mount") or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this user may not mount a file system")
+    try:
+        with pytest.raises(OutputError, match="cannot be written: you may not write there"):
+            clean(place / "cleaned", model="no-such-model")
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
 def test_a_limit_on_the_size_of_files(here):
     """What a quota on file sizes does, on any system."""
     resource = pytest.importorskip("resource")
@@ -203,21 +217,20 @@ def test_pairs_that_vanish_during_the_run(here, whole, monkeypatch):
 
 
 def test_a_worker_that_stops_leaves_what_was_done(here, whole, monkeypatch):
-    from clipsan.pairs.reader import ImageReader
+    decode, calls = reader_module.decode_for_training, []
 
-    fill = ImageReader._fill
-
-    def dying(self, pixels, indices, rows):
-        if self._cached.sum() >= 24:
+    def dying(*image):
+        calls.append(1)
+        if len(calls) > 24:
             raise RuntimeError("can't start new thread")
-        return fill(self, pixels, indices, rows)
+        return decode(*image)
 
-    monkeypatch.setattr(ImageReader, "_fill", dying)
-    with pytest.raises(RuntimeError):
+    monkeypatch.setattr(reader_module, "decode_for_training", dying)
+    with pytest.raises(
+        DataError, match=r"Reading images stopped at .*; update \d is kept in 'cleaned.resume'"
+    ):
         clean()
-    monkeypatch.undo()
-    monkeypatch.chdir(here)
-    assert len(names(here)) == 1
+    monkeypatch.setattr(reader_module, "decode_for_training", decode)
     clean()
     assert outcome("cleaned") == whole
 
@@ -235,8 +248,6 @@ def test_a_clock_that_is_set_back_changes_nothing(here, whole, monkeypatch):
 
 def test_by_default_a_state_is_saved_every_ten_minutes(here, monkeypatch):
     """With a clock on which each update takes four minutes."""
-    import clipsan.resume.keeper as keeper_module
-
     now = [0.0]
     monkeypatch.setattr(keeper_module.time, "monotonic", lambda: now[0])
     seen = {}
@@ -244,10 +255,6 @@ def test_by_default_a_state_is_saved_every_ten_minutes(here, monkeypatch):
     def pass_time(step):
         seen[step.step] = names(here)
         now[0] += 240.0
-
-    from faults.runs import Hearing
-
-    import clipsan
 
     watcher = Hearing()
     watcher.step = pass_time
