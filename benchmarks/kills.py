@@ -78,6 +78,22 @@ def found_at(place: Path) -> tuple[str, str]:
     return ("done" if (place / "cleaned").exists() else "training or measuring"), last
 
 
+def kill_one(command: list[str], place: Path, log: Path, updates: int, wait: float, *, saving: bool) -> float:
+    """Kill a run `wait` seconds after so many saved updates, or then as soon as it saves; after how long."""
+    run = begun(command, place, log)
+    start = time.monotonic()
+    resume = place / "cleaned.resume"
+    while updates and run.is_alive() and not (resume / f"update-{updates:08d}").exists():
+        time.sleep(0.002)
+    time.sleep(wait)
+    while saving and run.is_alive() and not (resume / PARTIAL).exists():
+        pass
+    after = time.monotonic() - start
+    run.kill()
+    run.join()
+    return after
+
+
 def main() -> int:
     """Print a row for each run."""
     parser = argparse.ArgumentParser(
@@ -109,17 +125,7 @@ def main() -> int:
         alike = number = 0
         while number < options.kills:
             updates, wait = chance.randint(0, options.steps), chance.uniform(0, 1.5 * seconds / options.steps)
-            run = begun(command, place, log)
-            start = time.monotonic()
-            saved = place / "cleaned.resume" / f"update-{updates:08d}"
-            while updates and run.is_alive() and not saved.exists():
-                time.sleep(0.002)
-            time.sleep(wait)
-            while number % 3 == 2 and run.is_alive() and not (saved.parent / PARTIAL).exists():
-                pass
-            after = time.monotonic() - start
-            run.kill()
-            run.join()
+            after = kill_one(command, place, log, updates, wait, saving=number % 3 == 2)
             doing, last = found_at(place)
             if doing != "done":
                 number += 1
