@@ -65,9 +65,8 @@ def main() -> None:
             for name, part in parts.items():
                 part.load_state(found.states[name])
             read.append(time.perf_counter() - start)
-    print(
-        f"{options.architecture}: a state of {size / 1e6:.0f} MB is saved in {statistics.median(written):.2f} s"
-    )
+    print(f"{options.architecture}: a state of {size / 1e6:.0f} MB")
+    print(f"is saved in {statistics.median(written):.2f} s")
     print(f"and checked and loaded in {statistics.median(read):.2f} s")
     more = statistics.median(checked[1:]) - statistics.median(plain[1:])
     print(f"the checks take {1000 * more:.1f} ms of an update")

@@ -225,7 +225,7 @@ def clean(
             training=training_of(run, settings),
             evaluation=evaluation_of(probe, measured) if probe else None,
             thresholds=thresholds,
-            warnings=(*material.warnings, *run.notes, *doubts(suspect)),
+            warnings=(*material.warnings, *run.warnings, *doubts(suspect)),
         )  # fmt: skip
         report = conclude(report)
         if material.filtered:

@@ -231,7 +231,7 @@ def poison(
             data=data_of(material.pairs, poisoned, 0, run.broken),
             training=training_of(run, settings),
             evaluation=evaluation_of(probe, measured) if probe else None,
-            warnings=(*material.warnings, *run.notes, *doubts(suspect)),
+            warnings=(*material.warnings, *run.warnings, *doubts(suspect)),
         )  # fmt: skip
         report = conclude(report)
         write_reports(folder, report)

@@ -81,6 +81,13 @@ class Training:
     broken: Mapping[int, Skipped] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notes, and one on updates that were left out."""
+        if not self.left_out:
+            return tuple(self.notes)
+        return (*self.notes, f"{self.left_out} updates were left out: their loss or gradient was not finite.")
+
     def state(self) -> State:
         """What is known so far."""
         return State(

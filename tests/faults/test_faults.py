@@ -103,6 +103,7 @@ def test_an_update_that_is_not_finite_changes_nothing_and_is_counted(here, not_f
     heard = clean()
     training = read_report("cleaned/report.json").training
     assert training.left_out == 2
+    assert "2 updates were left out" in read_report("cleaned/report.json").warnings[0]
     assert [point.step for point in training.curves] == [1, 3, 4, 5, 6]
     assert heard.warnings[0] == ("the loss or its gradient was not finite at update 2 of 7: it was left out")
     assert all(torch.isfinite(value).all() for value in weights("cleaned").values())
