@@ -14,7 +14,7 @@ from types import ModuleType
 
 from clipsan.checkpoint.output import check_output, sweep
 from clipsan.disk import plain_os_errors
-from clipsan.errors import ClipsanError, OutputError, ResumeError, StoppedError
+from clipsan.errors import ClipsanError, DataError, OutputError, StoppedError
 from clipsan.resume.states import NAME, PARTIAL, saved_updates, update_of
 
 LOCK = "lock"
@@ -54,8 +54,8 @@ def claimed(
 ) -> Iterator[Unfinished]:
     """Hold an output folder against every other run, and tidy up what a killed one left half done.
 
-    When the block ends well, the states are removed. When it does not, they stay, and where the error is one
-    for people its sentence says so.
+    When the block ends well, the states are removed. When it does not, they stay; where the pairs or the disk
+    are the reason, the error's sentence says so, for then the same command goes on when that is mended.
 
     Args:
         out: the output folder.
@@ -78,7 +78,7 @@ def claimed(
         yield unfinished
         done = True
     except ClipsanError as error:
-        if not isinstance(error, ResumeError) and (kept := unfinished.going_on) is not None:
+        if isinstance(error, DataError | OutputError) and (kept := unfinished.going_on) is not None:
             error.args = (f"{str(error).rstrip('.')}; {kept}",)
         raise
     except KeyboardInterrupt:

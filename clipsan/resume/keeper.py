@@ -157,7 +157,7 @@ class FolderKeeper:
         start = time.monotonic()
         try:
             self._write()
-        except OutputError as error:
+        except (OutputError, OSError) as error:
             then = "" if self._asked is not None else "; training goes on"
             self._listener.warn(f"update {self._done} was not saved: {str(error).rstrip('.')}{then}")
         else:
@@ -188,9 +188,9 @@ class FolderKeeper:
     def listening(self) -> Iterator[None]:
         """In the block the first SIGINT or SIGTERM stops the run between two updates; a second one at once.
 
-        Signals reach the main thread alone, so elsewhere nothing changes.
+        Signals reach the main thread alone, so elsewhere nothing changes, nor where nothing is saved.
         """
-        if threading.current_thread() is not threading.main_thread():
+        if self._every == 0 or threading.current_thread() is not threading.main_thread():
             yield
             return
         # what is ignored, as in a job in the background, stays ignored

@@ -127,7 +127,8 @@ class NotFinite:
         if self._in_a_row >= MOST_SKIPPED_IN_A_ROW or len(self.skipped) >= MOST_SKIPPED:
             raise TrainingError(
                 f"{what}, after {len(self.skipped) - 1} others that were left out: lower the learning rate "
-                f"(--lr-start is {settings.lr_start:g}, --lr {settings.lr:g}), or use --precision fp32"
+                f"(--lr-start is {settings.lr_start:g}, --lr {settings.lr:g}), or use --precision fp32; "
+                "--overwrite begins anew with that"
             )
         self._say(f"{what}: it was left out")
         return True
