@@ -212,3 +212,6 @@ class FolderKeeper:
             yield
         finally:
             put_back()
+        if self._asked is not None:  # after the last update
+            self._save()
+            raise KeyboardInterrupt
