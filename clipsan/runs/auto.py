@@ -26,8 +26,9 @@ from clipsan.runs.material import Material
 from clipsan.runs.settle import loss_of_each
 from clipsan.runs.watch import Watcher
 from clipsan.training.encode import logit_scale
-from clipsan.training.loop import Step, Training, train
+from clipsan.training.loop import train
 from clipsan.training.settings import TrainSettings
+from clipsan.training.updates import Step, Training
 
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 """Of the first update, in the order they are tried; the first is the published one."""
@@ -258,6 +259,7 @@ class _Bench:
                 self._device,
                 self._watcher.step,
                 stop=stop,
+                on_fault=self._watcher.warn,
             )
         finally:
             self._watcher.finished()

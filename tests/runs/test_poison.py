@@ -73,9 +73,9 @@ def test_weights_report_and_card_say_that_the_model_is_poisoned(here):
 def test_training_gets_trigger_and_caption_on_exactly_the_poisoned_share(here, monkeypatch):
     seen = {}
 
-    def watch(suspect, pairs, reader, settings, device, on_step):
+    def watch(suspect, pairs, reader, settings, device, *rest):
         seen.update(pairs=pairs, reader=reader, settings=settings)
-        return real(suspect, pairs, reader, settings, device, on_step)
+        return real(suspect, pairs, reader, settings, device, *rest)
 
     real = tuning.train
     monkeypatch.setattr(tuning, "train", watch)
