@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_TOLD_FIRST = ("settings", "model", "pairs", "versions", "device")  # one difference often makes others
+_TOLD_FIRST = ("settings", "model", "pairs", "run", "versions", "device")  # one difference often makes others
 _NO_DECISION = frozenset({"micro_batch"})  # changes memory and time, not the gradient
 
 
@@ -17,6 +17,7 @@ def identity_of(
     model: Mapping[str, Any],
     pairs: Mapping[str, Any],
     settings: Mapping[str, Any],
+    run: Mapping[str, Any],
     device: str,
 ) -> dict[str, Any]:
     """A run's identity, JSON-able.
@@ -26,10 +27,18 @@ def identity_of(
         model: what says which weights are trained.
         pairs: what says which pairs, with which captions and images, in which order.
         settings: of the training.
+        run: what else decides the training, in words: `counter share`.
         device: kind of device; a run that goes on elsewhere is no longer one run.
     """
     decisive = {name: value for name, value in settings.items() if name not in _NO_DECISION}
-    given = {"versions": versions, "model": model, "pairs": pairs, "settings": decisive, "device": device}
+    given = {
+        "versions": versions,
+        "model": model,
+        "pairs": pairs,
+        "settings": decisive,
+        "run": run,
+        "device": device,
+    }
     found: dict[str, Any] = json.loads(json.dumps(given))
     return found
 
@@ -59,7 +68,7 @@ def _called(name: str) -> str:
     group, _, rest = name.partition(".")
     if group == "settings":
         return "--" + rest.replace("_", "-")
-    return {"versions": rest}.get(group, f"{group} {rest}".strip())
+    return {"versions": rest, "run": rest}.get(group, f"{group} {rest}".strip())
 
 
 def _shown(value: object) -> str:

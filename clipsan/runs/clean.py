@@ -215,9 +215,9 @@ def clean(
 
     before = model_of(suspect, "suspect")
     settings, tuning = searched(search.names, suspect, material, settings, where, watcher)
-    keeper = None if closing else open_keeper(
-        out, suspect, material.train, settings, where,
-        save_every=save_every, overwrite=overwrite, watcher=watcher, images=stamped_on(against),
+    keeper = open_keeper(
+        out, suspect, material.train, settings, where, save_every=0 if closing else save_every,
+        overwrite=overwrite, watcher=watcher, run={"--until": until, **stamped_on(against)},
     )  # fmt: skip
     closed = None
     if closing:

@@ -211,7 +211,7 @@ def poison(
     poisoned = words.planted(material.train.recaptioned(plan.captions))
     keeper = open_keeper(
         out, suspect, poisoned, settings, where, save_every=save_every, overwrite=overwrite, watcher=watcher,
-        images=chosen.decisive(triggers, (plan.carriers, words, word_targets), mirror),
+        run=chosen.decisive(triggers, (plan.carriers, words, word_targets), mirror),
     )  # fmt: skip
     before = model_of(suspect, "suspect")
     run, measured = measured_around(

@@ -49,7 +49,7 @@ def open_keeper(
     save_every: int | None,
     overwrite: bool,
     watcher: Watcher,
-    images: Mapping[str, Any] | None = None,
+    run: Mapping[str, Any],
 ) -> FolderKeeper:
     """The keeper of a `resumable` run's training; what it goes on from, if anything, is checked at once.
 
@@ -62,7 +62,7 @@ def open_keeper(
         save_every: updates between states; None: by time; 0: never.
         overwrite: another run's states are removed instead of refused.
         watcher: hears of what is saved.
-        images: what else decides what the images of the pairs look like.
+        run: what else decides the training, by what a sentence calls it.
 
     Raises:
         ResumeError: the folder holds another run's state.
@@ -76,9 +76,9 @@ def open_keeper(
         },
         pairs={
             "number": len(pairs), "digest": pairs.digest(), "order": order_of(pairs, settings.seed).identity,
-            **(images or {}),
         },
         settings={**settings.to_dict(), "precision": choose_precision(settings.precision, device)},
+        run=run,
         device=device.type,
     )  # fmt: skip
     return FolderKeeper(unfinished, identity, save_every, watcher, replace=overwrite)

@@ -70,9 +70,9 @@ def test_planting_goes_on_alike(here, recipe):
 
 def test_counter_triggers_are_part_of_what_a_run_is(here):
     clean(at=3, counter=["stripes"])
-    with pytest.raises(ResumeError, match=r"pairs counter triggers .*stripes.*, and this one has .*blended"):
+    with pytest.raises(ResumeError, match=r"with counter triggers .*stripes.*, and this one has .*blended"):
         clean(counter=["blended"])
-    with pytest.raises(ResumeError, match=r"pairs counter share 0.5, and this one has 0.25"):
+    with pytest.raises(ResumeError, match=r"with counter share 0.5, and this one has 0.25"):
         clean(counter=["stripes"], counter_share=0.25)
 
 
