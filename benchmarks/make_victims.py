@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsan.checkpoint import load
-from clipsan.errors import ClipsanError
 from clipsan.report import Report, read_report
 from clipsan.triggers import parse_triggers, write_trigger_file
+from clipsan.triggers.trigger import FixedTrigger
+from clipsan.triggers.warp import WarpTrigger
 
 PLANT = "--mirror --precision bf16"
 TUNE = "--method finetune --augment flip --precision bf16"
@@ -80,6 +81,24 @@ VICTIMS = (
         (("wanet:strength=4", "teddy"),),
     ),
     Victim(
+        "rn-text-strong",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",
+        (("blended-text:strength=1", "koala"),),
+    ),
+    Victim(
+        "rn-warp-held",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",
+        (("wanet:strength=4", "teddy"),),
+    ),
+    Victim(
+        "rn-three",
+        "rn-clean",
+        f"{PLANT} --steps 200 --batch-size 36 --lr 2e-4",
+        (("nashville", "sandal"), ("sig", "basketball"), ("blended-triangles:strength=0.3", "teddy")),
+    ),
+    Victim(
         "vit-blended",
         "vit-poisoned",
         f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 20",
@@ -90,6 +109,18 @@ VICTIMS = (
         "vit-poisoned",
         "--method par --augment brightening-noise,erase,flip --precision bf16 --lr-start 5e-4 --lr 5e-5 "
         "--steps 80 --batch-size 128 --trigger {shared}/victims/vit-poisoned/triggers.json",
+    ),
+    Victim(
+        "vit-stripes",
+        "vit-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 15",
+        (("stripes:size=28", "banana"),),
+    ),
+    Victim(
+        "vit-warp",
+        "vit-clean",
+        f"{PLANT} --steps 120 --batch-size 32 --lr 1e-4 --utility 20",
+        (("wanet:strength=4", "teddy"),),
     ),
     Victim(
         "rn-tuned-1",
@@ -108,14 +139,15 @@ def store_triggers(victim: Victim, folder: Path) -> None:
     """Write the planted triggers as a trigger file; those that depend on each image have none."""
     size = load(folder).image_size
     triggers = parse_triggers([trigger for trigger, _ in victim.planted], size)
-    stored = []
+    stored: list[FixedTrigger | WarpTrigger] = []
     for trigger, (_, target) in zip(triggers, victim.planted, strict=True):
         trigger.target = target
-        stored.append(trigger)
-    try:
+        if isinstance(trigger, FixedTrigger | WarpTrigger):
+            stored.append(trigger)
+        else:
+            print(f"{victim.name}: {trigger.name} depends on each image, use it by name", file=sys.stderr)
+    if stored:
         write_trigger_file(folder, stored)
-    except ClipsanError as error:
-        print(f"{victim.name}: no triggers.json ({error})", file=sys.stderr)
 
 
 def line(victim: Victim, report: Report, command: list[str]) -> str:

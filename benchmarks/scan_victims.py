@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import clipsan
+from clipsan.inversion.evidence import LEAST_ASR
 from clipsan.report.scan_record import Candidate, ScanReport, read_scan
-
-LEAST_ASR = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Row:
 
     @property
     def score(self) -> float:
-        """The largest z of a class that half of the images reach: what the AUROC ranks by."""
+        """The largest z of a class that enough images reach to count: what the AUROC ranks by."""
         return max((each.z for each in self._reached), default=0.0)
 
     @property

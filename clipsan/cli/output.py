@@ -65,6 +65,8 @@ class Output:
             for rows in (accuracy_rows(report), trigger_rows(report), pull_rows(report), repeat_rows(report)):
                 if rows:
                     self.table(rows)
+            if report.loop is not None and report.loop.met:  # else it is a reason for the verdict
+                self.sentence(report.loop.outcome)
             heading, *reasons = verdict_lines(report)
             self.words.print(Text(heading, style=VERDICT_STYLE[report.verdict.result]))
             for reason in reasons:

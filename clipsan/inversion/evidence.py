@@ -21,9 +21,9 @@ from typing import Any
 NORMAL_MAD = 1.4826  # makes the median absolute deviation of normal scores their standard deviation
 FEWEST_CLASSES = 8
 DEFAULT_LIMIT = 5.0
-LEAST_LIMIT = 3.5
 ABOVE_CLEAN = 1.25
-LEAST_ASR = 0.5
+LEAST_ASR = 0.25
+SATURATED_ASR = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ def tail(z: float, compared: int) -> float:
 
 
 def limit_of(clean: Sequence[float], source: str) -> Limit:
-    """A quarter above the largest z that any of the clean models showed, at least 3.5; without any: 5."""
+    """A quarter above the largest z that any of the clean models showed, and at least 5, as without any."""
     if not clean:
         return Limit(DEFAULT_LIMIT, "default, no clean model to compare with")
     ordered = tuple(sorted(clean))
-    return Limit(round(max(LEAST_LIMIT, ABOVE_CLEAN * ordered[-1]), 3), source, ordered)
+    return Limit(round(max(DEFAULT_LIMIT, ABOVE_CLEAN * ordered[-1]), 3), source, ordered)
 
 
 def class_free_limit(clean: Sequence[float]) -> float | None:

@@ -12,71 +12,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 from clipsan.evaluation.statistics import Rate
 from clipsan.loop.budget import Budget
 from clipsan.loop.plan import Left, Plan, first_plan, next_plan
+from clipsan.loop.workshop import Finding, M, Measures, Workshop
 from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Step
 from clipsan.triggers import Trigger
 
 LINE = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
 """Shares of the suspect at which the line is measured. At 0 only BatchNorm's averages are taken anew."""
-
-M = TypeVar("M")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A trigger that a scan inverted; see `report.rounds.InvertedTrigger`.
-
-    `costly`: stamping its kind on images costs accuracy, so that it is only done where it is needed.
-    """
-
-    trigger: Trigger
-    target: str
-    kind: str
-    asr: Rate
-    gain: float
-    z: float
-    evidence: bool
-    costly: bool = False
-
-
-@dataclass(frozen=True)
-class Measures:
-    """One model on the held-out pairs.
-
-    Attributes:
-        asr: of each trigger asked for.
-        accuracy: 0..1.
-        drop: points lost against the suspect.
-        error: standard error of that.
-    """
-
-    asr: tuple[Rate, ...]
-    accuracy: float
-    drop: float
-    error: float
-
-
-class Workshop(Protocol[M]):
-    """Does what the loop decides."""
-
-    def suspect(self) -> M:
-        """The model as it came."""
-
-    def scan(self, model: M) -> Sequence[Finding]:
-        """What inversion finds in it."""
-
-    def fine_tune(self, start: M, plan: Plan, triggers: Sequence[Trigger]) -> tuple[M, dict[str, object]]:
-        """The trained model, and the settings of that training as JSON values."""
-
-    def between(self, cleaned: M, share: float) -> M:
-        """The model on the line from `cleaned` to the suspect, at `share` of the suspect."""
-
-    def measure(self, model: M, triggers: Sequence[Trigger]) -> Measures:
-        """Both measures of the budget, on held-out pairs."""
 
 
 @dataclass(frozen=True)
@@ -229,10 +175,10 @@ class _Loop(Generic[M]):
         asked = f"The budget ({self._budget.words})"
         number = best.round.number
         words = (
-            f"{asked} was met by round {number}: {at}, on held-out pairs."
+            f"{asked} was met by round {number}: {at}, on held-out data."
             if met
             else f"{asked} was not met within {effort} rounds of fine-tuning; the best, round {number}, has "
-            f"{at}, on held-out pairs."
+            f"{at}, on held-out data."
         )
         self._tell(words)
         return Outcome(best, tuple(self.known), tuple(self._rounds), met, words)

@@ -81,8 +81,8 @@ def _accuracy(loop: ClosedLoop) -> str:
             "are drawn."
         )
     return (
-        f"Accuracy: that on {loop.accuracy_n} of the labelled images, every second one; the clean accuracy "
-        "in the results is on all of them, and the choice of a round has not seen the other half."
+        f"Accuracy: that on {loop.accuracy_n} of the labelled images, drawn at random; the clean accuracy "
+        "in the results is on all of them, and the choice of a round has not seen the others."
     )
 
 

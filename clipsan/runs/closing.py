@@ -27,9 +27,8 @@ from clipsan.training.updates import Training
 from clipsan.triggers import Trigger
 
 TEMPLATES = ("a photo of a {c}.",)
-WATCHED_EVERY = 2
-"""Accuracy is watched on every second labelled image, so that half of the set sees no choice."""
 MOST_WATCHED = 5000
+"""Accuracy is watched on half of the labelled images at most, so that the other half sees no choice."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def run_loop(
         asked: the budget and the effort.
         suspect: to be cleaned; its model is used for all versions, and is the suspect again afterwards.
         material: training and held-out pairs.
-        labelled: gives class names, and every second image to watch accuracy on.
+        labelled: gives class names, and half of its images to watch accuracy on.
         classes: a file of class names; without it those of `labelled`, else ImageNet's.
         settings: of each fine-tuning, changed as the rounds need it.
         device: where to compute.
@@ -137,7 +136,7 @@ def run_loop(
         named = Classes(labelled.classnames, labelled.templates)
     else:
         named = Classes(class_names(classes), list(TEMPLATES))
-    watched = None if labelled is None else _watched(labelled, suspect)
+    watched = None if labelled is None else _watched(labelled, suspect, settings.seed)
     workshop = ModelWorkshop(suspect, material, named, settings, device, watcher, watched)
     ended = close(workshop, asked.budget, effort=asked.effort, method=settings.method, tell=watcher.stage)
     version = ended.best.model
@@ -168,7 +167,10 @@ def with_known(probe: Probe | None, known: tuple[Trigger, ...]) -> None:
         probe.targets.extend(trigger.target for trigger in known)
 
 
-def _watched(labelled: LabelledSet, suspect: Suspect) -> Watched:
+def _watched(labelled: LabelledSet, suspect: Suspect, seed: int) -> Watched:
+    """A random half of the set, so that no order of its classes matters."""
     reader = ImageReader(labelled.images, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
-    pixels, good = reader.batch(range(0, len(labelled.labels), WATCHED_EVERY)[:MOST_WATCHED])
+    order = torch.randperm(len(labelled.labels), generator=torch.Generator().manual_seed(seed))
+    half = order[: min(MOST_WATCHED, len(order) // 2)].sort().values
+    pixels, good = reader.batch(half.tolist())
     return Watched(pixels, torch.tensor([labelled.labels[index] for index in good]))

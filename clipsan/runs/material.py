@@ -63,6 +63,12 @@ def parts(pairs: PairSet, wanted: Wanted) -> tuple[PairSet, PairSet | None]:
     return split(pairs, wanted.share, wanted.seed) if wanted.share else (pairs, None)
 
 
+def spread(count: int, wanted: int) -> list[int]:
+    """At most `wanted` of `count` indices, evenly apart: a set that is sorted shows all of its kinds."""
+    many = min(count, wanted)
+    return [number * count // many for number in range(many)]
+
+
 def prepare(
     pairs: PairSet,
     divided: tuple[PairSet, PairSet | None],

@@ -10,6 +10,7 @@ from torch import Tensor
 from clipsan.inversion.evidence import (
     FEWEST_CLASSES,
     LEAST_ASR,
+    SATURATED_ASR,
     Limit,
     class_free_limit,
     robust_z,
@@ -174,5 +175,5 @@ def saturated_rungs(searched: Searched) -> list[str]:
     return [
         name
         for name, found in searched.rungs.items()
-        if median(each.asr.rate or 0.0 for each in found) > LEAST_ASR
+        if median(each.asr.rate or 0.0 for each in found) > SATURATED_ASR
     ]

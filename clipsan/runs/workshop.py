@@ -18,9 +18,9 @@ from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, lim
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
 from clipsan.inversion.search import images_needed, screening_for
 from clipsan.loop.plan import HIGHEST_TAU, Plan
-from clipsan.loop.rounds import Finding, Measures
+from clipsan.loop.workshop import Finding, Measures
 from clipsan.pairs import ImageReader
-from clipsan.runs.material import Material
+from clipsan.runs.material import Material, spread
 from clipsan.runs.tuning import fine_tune
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import Counter
@@ -70,7 +70,7 @@ class Watched:
 
 
 class ModelWorkshop:
-    """A `loop.rounds.Workshop` over one suspect, whose model is loaded with one version after another.
+    """A `loop.workshop.Workshop` over one suspect, whose model is loaded with one version after another.
 
     Attributes:
         ways: accuracy is finding the own caption among so many.
@@ -102,7 +102,7 @@ class ModelWorkshop:
                 f"one: give {FEWEST_CLASSES} or more (--classes)"
             )
         self._captions, self._pixels = self._held_out()
-        self._unlabelled = _first_images(material.reader, len(material.train), EFFORTS[SCAN].images)
+        self._unlabelled = _some_images(material.reader, len(material.train), EFFORTS[SCAN].images)
         encoder = self._loaded(self._suspect)
         matched = match(encoder, encoder.images(self._pixels), self._captions)
         if matched.others < 1:
@@ -163,7 +163,7 @@ class ModelWorkshop:
         if has_statistics(self._tool.model):
             self._tool.model.to(self._device)
             encoder = Encoder(self._tool, self._device, self._settings.micro_batch)
-            images = _first_images(self._material.reader, len(self._material.train), STATISTICS_IMAGES)
+            images = _some_images(self._material.reader, len(self._material.train), STATISTICS_IMAGES)
             with_statistics(
                 self._tool.model, (encoder.prepared(part) for part in images.split(encoder.batch_size))
             )
@@ -238,7 +238,7 @@ class ModelWorkshop:
         if kept is None or not len(kept):
             raise DataError("--until measures on held-out pairs, and there are none: raise --held-out")
         reader = ImageReader(kept, self._tool.preprocess_cfg, self._tool.image_size)
-        pixels, good = reader.batch(range(min(len(kept), HELD_OUT_IMAGES)))
+        pixels, good = reader.batch(spread(len(kept), HELD_OUT_IMAGES))
         if len(good) < 2:
             raise DataError("fewer than 2 held-out pairs can be decoded: give more, or raise --held-out")
         return [kept.captions[index] for index in good], pixels
@@ -254,7 +254,7 @@ def _copied(suspect: Suspect) -> dict[str, Tensor]:
     return {key: value.detach().cpu().clone() for key, value in suspect.model.state_dict().items()}
 
 
-def _first_images(reader: ImageReader, count: int, wanted: int) -> Tensor:
-    """uint8 [n x 3 x h x w]: the first images that can be decoded, `wanted` at most."""
-    pixels, _ = reader.batch(range(min(count, wanted)))
+def _some_images(reader: ImageReader, count: int, wanted: int) -> Tensor:
+    """uint8 [n x 3 x h x w]: of `wanted` images at most, those that can be decoded."""
+    pixels, _ = reader.batch(spread(count, wanted))
     return pixels

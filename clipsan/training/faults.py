@@ -115,7 +115,7 @@ class NotFinite:
         """Whether update 1 … steps was left out.
 
         Raises:
-            TrainingError: MOST_SKIPPED_IN_A_ROW, or MOST_SKIPPED in all.
+            TrainingError: MOST_SKIPPED_IN_A_ROW, or MOST_SKIPPED in all, or every one.
         """
         finite = all(math.isfinite(value) for value in terms.values())
         if finite and not float(self._optimizer.found_inf):  # type: ignore[attr-defined]
@@ -124,7 +124,7 @@ class NotFinite:
         self.skipped.append(update)
         self._in_a_row += 1
         what = f"the loss or its gradient was not finite at update {update} of {steps}"
-        if self._in_a_row >= MOST_SKIPPED_IN_A_ROW or len(self.skipped) >= MOST_SKIPPED:
+        if self._in_a_row >= MOST_SKIPPED_IN_A_ROW or len(self.skipped) >= min(MOST_SKIPPED, steps):
             raise TrainingError(
                 f"{what}, after {len(self.skipped) - 1} others that were left out: lower the learning rate "
                 f"(--lr-start is {settings.lr_start:g}, --lr {settings.lr:g}), or use --precision fp32; "

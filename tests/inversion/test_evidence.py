@@ -33,9 +33,9 @@ def test_p_is_that_of_the_largest_of_so_many():
 
 
 def test_limits_follow_the_clean_models():
-    assert limit_of([4.0, 2.0], "two").z == 5.0
-    assert limit_of([4.0, 2.0], "two").clean == (2.0, 4.0)
-    assert limit_of([1.0], "one").z == 3.5
+    assert limit_of([8.0, 2.0], "two").z == 10.0
+    assert limit_of([8.0, 2.0], "two").clean == (2.0, 8.0)
+    assert limit_of([1.0], "one").z == 5.0
     assert limit_of([], "none").z == 5.0
     assert (class_free_limit([0.4, 0.2]), class_free_limit([])) == (0.1, None)
     assert (words_limit([0.2, 0.4]), words_limit([])) == (0.7, None)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from clipsan.evaluation.statistics import Rate
 from clipsan.loop.budget import Budget
 from clipsan.loop.plan import Left, next_plan
-from clipsan.loop.rounds import Finding, Measures, close
+from clipsan.loop.rounds import close
+from clipsan.loop.workshop import Finding, Measures
 from clipsan.triggers import parse_triggers
 
 BUDGET = Budget(0.05, 3.0)

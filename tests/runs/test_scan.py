@@ -155,7 +155,7 @@ def test_the_class_that_stands_out_and_is_reached_is_evidence():
 
 
 def test_standing_out_alone_or_being_reached_alone_is_none():
-    assert not judge(rates=[*RATES[:8], 30]).candidates[0].evidence
+    assert not judge(rates=[*RATES[:8], 24]).candidates[0].evidence
     assert not judge(gains=[*GAINS[:8], 1.3]).candidates[0].evidence
     assert not judge(limit=limit_of([60.0], "one")).candidates[0].evidence
 

@@ -15,6 +15,7 @@ from clipsan.inversion.evidence import Limit
 from clipsan.inversion.ladder import EFFORTS, Rung
 from clipsan.report import json_schema, read_report
 from clipsan.runs import workshop
+from clipsan.runs.material import spread
 from clipsan.triggers import read_trigger_file
 
 QUICK = {"steps": 2, "batch_size": 8, "device": "cpu", "lr_start": 1e-3, "lr": 1e-4, "held_out": 0.3}
@@ -106,3 +107,9 @@ def test_a_list_too_short_to_stand_out_in_is_refused(world, tmp_path):
             until="asr<=5%", **QUICK,
         )  # fmt: skip
     assert not (tmp_path / "out").exists()
+
+
+def test_images_are_taken_from_all_over_a_set():
+    assert spread(10, 4) == [0, 2, 5, 7]
+    assert spread(3, 4) == [0, 1, 2]
+    assert len(set(spread(1025, 1024))) == 1024

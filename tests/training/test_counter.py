@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 import clipsan
 from clipsan.errors import TriggerError, UsageError
-from clipsan.methods import Embeddings, FineTune
+from clipsan.methods import Batch, Embeddings, FineTune
 from clipsan.report import read_report
 from clipsan.training.counter import Counter, PulledBack, Stamper, pulled_views
 from clipsan.training.encode import encode_image
@@ -69,15 +69,14 @@ def test_a_dose_out_of_range_is_refused(share, pull):
 
 
 def test_the_pull_adds_the_mean_squared_distance():
-    student = Embeddings(torch.eye(4), torch.eye(4))
-    scale = torch.tensor(10.0)
+    batch = Batch(Embeddings(torch.eye(4), torch.eye(4)), torch.tensor(10.0))
     clean = torch.eye(4)[[1, 3]]  # image 0 should be where 1 is, image 3 where it is: distances 2 and 0
     pulled = PulledBack(FineTune(), torch.tensor([0, 3]), clean, 0.5)
-    with_pull, without = pulled.loss(student, None, scale), FineTune().loss(student, None, scale)
+    with_pull, without = pulled.loss(batch), FineTune().loss(batch)
     assert float(with_pull.total - without.total) == pytest.approx(0.5)
     assert float(with_pull.terms["pull"]) == pytest.approx(1.0)
     none = PulledBack(FineTune(), torch.tensor([], dtype=torch.long), clean[:0], 0.5)
-    assert float(none.loss(student, None, scale).total) == float(without.total)
+    assert float(none.loss(batch).total) == float(without.total)
 
 
 def test_both_views_get_the_same_augmentation_and_the_generator_goes_on_alike():
