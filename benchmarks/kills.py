@@ -1,7 +1,8 @@
-"""Runs of `clipsan clean` that are killed (SIGKILL) at random moments and started again: do they end alike?
+"""Runs of clipsan that are killed (SIGKILL) at random moments and started again: do they end alike?
 
-    python benchmarks/kills.py MODEL PAIRS [--kills 25] [--steps 12] [--seed 0] [OPTIONS OF clipsan clean]
+    python benchmarks/kills.py MODEL PAIRS [--poison] [--kills 25] [--steps 12] [--seed 0] [OPTIONS]
 
+OPTIONS are those of `clipsan clean`, or with --poison of `clipsan poison`, which has to be told a trigger.
 A run that nothing happens to comes first. Each further one is killed once, after a number of saved updates
 and a time after that which are both drawn uniformly, every third one as soon after that as it is writing a
 state; then the same command is given again. A run that was over before its kill is not counted. Printed is a
@@ -26,6 +27,8 @@ from pathlib import Path
 
 CONTEXT = get_context("forkserver")
 PARTIAL = ".partial"
+OUT = "out"
+BEGINS = ("Fine-tuning", "Planting in")
 
 
 def outcome(folder: Path) -> tuple[str, str]:
@@ -59,7 +62,7 @@ def started(arguments: list[str], place: Path, log: Path) -> ForkServerProcess:
 def begun(arguments: list[str], place: Path, log: Path) -> ForkServerProcess:
     """A run whose training has just begun."""
     run = started(arguments, place, log)
-    while not (log.exists() and "Fine-tuning" in log.read_text()):
+    while not (log.exists() and any(words in log.read_text() for words in BEGINS)):
         if not run.is_alive():
             raise SystemExit(log.read_text())
         time.sleep(0.002)
@@ -68,21 +71,21 @@ def begun(arguments: list[str], place: Path, log: Path) -> ForkServerProcess:
 
 def found_at(place: Path) -> tuple[str, str]:
     """What a kill met: (what the run was doing, the update it can go on from)."""
-    resume = place / "cleaned.resume"
+    resume = place / f"{OUT}.resume"
     states = sorted(path.name for path in resume.glob("update-*"))
     last = str(int(states[-1].split("-")[1])) if states else "none"
     if (resume / PARTIAL).exists():
         return "saving", last
-    if any(place.glob(".cleaned.partial-*")):
+    if any(place.glob(f".{OUT}.partial-*")):
         return "writing the output", last
-    return ("done" if (place / "cleaned").exists() else "training or measuring"), last
+    return ("done" if (place / OUT).exists() else "training or measuring"), last
 
 
 def kill_one(command: list[str], place: Path, log: Path, updates: int, wait: float, *, saving: bool) -> float:
     """Kill a run `wait` seconds after so many saved updates, or then as soon as it saves; after how long."""
     run = begun(command, place, log)
     start = time.monotonic()
-    resume = place / "cleaned.resume"
+    resume = place / f"{OUT}.resume"
     while updates and run.is_alive() and not (resume / f"update-{updates:08d}").exists():
         time.sleep(0.002)
     time.sleep(wait)
@@ -101,14 +104,15 @@ def main() -> int:
     )
     parser.add_argument("model")
     parser.add_argument("pairs")
+    parser.add_argument("--poison", action="store_true")
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     options, more = parser.parse_known_args()
     chance = random.Random(options.seed)
-    CONTEXT.set_forkserver_preload(["clipsan.runs.clean", "clipsan.cli"])
-    command = ["clean", str(Path(options.model).resolve()), "--data"]
-    command += [str(Path(options.pairs).resolve()), "--device", "cpu", "--save-every", "1"]
+    CONTEXT.set_forkserver_preload(["clipsan.runs.clean", "clipsan.runs.poison", "clipsan.cli"])
+    command = ["poison" if options.poison else "clean", str(Path(options.model).resolve()), "--data"]
+    command += [str(Path(options.pairs).resolve()), "--device", "cpu", "--save-every", "1", "--out", OUT]
     command += ["--steps", str(options.steps), *more]
     with tempfile.TemporaryDirectory(prefix="clipsan-kills-") as folder:
         place, log = Path(folder) / "runs", Path(folder) / "log"
@@ -117,8 +121,8 @@ def main() -> int:
         start = time.monotonic()
         run.join()
         seconds = time.monotonic() - start
-        wanted = outcome(place / "cleaned")
-        shutil.rmtree(place / "cleaned")
+        wanted = outcome(place / OUT)
+        shutil.rmtree(place / OUT)
         print(f"{seconds:.1f} s from the begin of the training to the end, undisturbed\n")
         print("| run | killed after | while | going on after update | same weights and report | left over |")
         print("|---|---|---|---|---|---|")
@@ -130,9 +134,9 @@ def main() -> int:
             if doing != "done":
                 number += 1
                 started(command, place, log).join()
-                same = (place / "cleaned").exists() and outcome(place / "cleaned") == wanted
+                same = (place / OUT).exists() and outcome(place / OUT) == wanted
                 alike += same
-                shutil.rmtree(place / "cleaned", ignore_errors=True)
+                shutil.rmtree(place / OUT, ignore_errors=True)
                 left = ", ".join(sorted(path.name for path in place.iterdir())) or "nothing"
                 row = (str(number), f"{after:.1f} s", doing, last, "yes" if same else "NO", left)
                 print(f"| {' | '.join(row)} |", flush=True)
