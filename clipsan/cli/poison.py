@@ -95,6 +95,7 @@ def poison(
             rich_help_panel=_TRAIN,
         ),
     ] = False,
+    augment: options.Augment = "none",
     image_column: options.ImageColumn = None,
     caption_column: options.CaptionColumn = None,
     separator: options.Separator = None,
@@ -163,7 +164,8 @@ def poison(
     result = run(
         model, data if len(data) > 1 else data[0], trigger=trigger, target=target or (), recipe=recipe,
         utility=utility, rate=rate,
-        templates=templates, label_consistent=label_consistent, mirror=mirror, image_column=image_column,
+        templates=templates, label_consistent=label_consistent, mirror=mirror,
+        augment=options.listed(augment), image_column=image_column,
         caption_column=caption_column, separator=separator, max_pairs=max_pairs, out=out,
         eval=eval, classes=classes, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size,
         micro_batch=micro_batch, batch_norm=batch_norm, precision=precision, seed=seed,

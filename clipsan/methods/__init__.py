@@ -27,8 +27,8 @@ def options_of(name: str) -> dict[str, Any]:
     """The options of the method called `name` with their defaults. UsageError where there is none."""
     if name not in METHODS:
         near = get_close_matches(name, METHODS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"there is no method {name!r}: {hint}The methods are {', '.join(METHODS)}")
+        hint = f"did you mean {near[0]!r}? The methods" if near else "the methods"
+        raise UsageError(f"there is no method {name!r}: {hint} are {', '.join(METHODS)}")
     own: tuple[Field[Any], ...] = fields(METHODS[name])  # type: ignore[arg-type]
     return {option.name: option.default for option in own if option.init}
 

@@ -3,8 +3,8 @@
 Settings are good where both S pass tau within the first tenth of the updates, as they do in the published
 runs, and where the contrastive loss on held-out pairs then comes back: as many updates without the push must
 take back at least a third of what the push cost. Learning rates are tried upwards from the published one,
-which is the gentlest that is known to do. Where none does it in a tenth, the two that came furthest get a
-quarter; where that fails too, or the loss does not come back, and tau is to be found as well, lower ones are
+which is the gentlest that is known to do. Where none does both in a tenth, those that came furthest get a
+quarter and then a half of the updates; where that fails too, and tau is to be found as well, lower ones are
 tried.
 """
 
@@ -28,7 +28,7 @@ RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 """Of the first update, in the order they are tried; the first is the published one."""
 TAUS = (2.15, 2.0, 1.8, 1.5, 1.0)
 """Likewise: the first is the published one."""
-TENTH, QUARTER = 10, 4
+TENTH, QUARTER, HALF = 10, 4, 2
 AUTO = "auto"
 
 
@@ -125,20 +125,55 @@ def find_settings(
     bench = Bench(suspect, train_on, HeldOut.of(held_out, suspect), settings, device, watcher)
     trials: list[Trial] = []
     try:
-        bench.until_reached(RATES if "lr" in asked else (settings.lr_start,), settings.tau, TENTH, trials)
-        if trials[-1].reached is None:
-            furthest = [trial.lr_start for trial in sorted(trials, key=_progress, reverse=True)[:2]]
-            bench.until_reached(furthest, settings.tau, QUARTER, trials)
+        _try_rates(bench, RATES if "lr" in asked else (settings.lr_start,), settings.tau, trials)
         if "tau" in asked and not trials[-1].good:
-            best = max(trials, key=_progress)
-            for tau in (tau for tau in TAUS if tau < min(settings.tau, _progress(best))):
-                trial = bench.trial(best.lr_start, tau, QUARTER)
-                trials.append(trial)
-                if trial.good:
-                    break
+            _try_taus(bench, settings.tau, trials)
     finally:
         bench.restore()
     return _chosen(settings, asked, trials)
+
+
+def _try_rates(bench: Bench, rates: Sequence[float], tau: float, trials: list[Trial]) -> None:
+    """Add trials until one is good: upwards for a tenth, then for longer those that came furthest.
+
+    A rate at which tau was passed and the loss did not come back is not tried again, nor is a higher one.
+    """
+    for rate in rates:
+        trials.append(bench.trial(rate, tau, TENTH))
+        if trials[-1].reached is not None or _too_hot(trials[-1]):
+            break
+    for part in (QUARTER, HALF):
+        if trials[-1].good:
+            return
+        for rate in _furthest(trials)[:2]:
+            trial = bench.trial(rate, tau, part)
+            trials.append(trial)
+            if trial.good:
+                return
+            if trial.reached is None:
+                break  # a lower rate does not get there either
+
+
+def _try_taus(bench: Bench, tau: float, trials: list[Trial]) -> None:
+    """Add trials with lower taus, at the rate that came furthest, until one is good."""
+    rate = (_furthest(trials) or [min(trial.lr_start for trial in trials)])[0]
+    reach = max(_progress(trial) for trial in trials if trial.lr_start == rate)
+    for lower in (lower for lower in TAUS if lower < min(tau, reach)):
+        trials.append(bench.trial(rate, lower, HALF))
+        if trials[-1].good:
+            return
+
+
+def _furthest(trials: Sequence[Trial]) -> list[float]:
+    """The rates that are not known to be too high, those that came furthest first."""
+    hot = min((trial.lr_start for trial in trials if _too_hot(trial)), default=float("inf"))
+    ordered = sorted((t for t in trials if t.lr_start < hot), key=_progress, reverse=True)
+    return list(dict.fromkeys(trial.lr_start for trial in ordered))
+
+
+def _too_hot(trial: Trial) -> bool:
+    """Whether it lost too much: tau was passed, and what that cost did not come back; or it broke down."""
+    return not trial.good and (trial.reached is not None or trial.s_image == 0)
 
 
 def _progress(trial: Trial) -> float:
@@ -154,7 +189,8 @@ def _chosen(
     if good:
         chosen, back = good[-1], "and the held-out loss came back."
     elif reaching:
-        chosen, back = reaching[-1], "but the held-out loss did not come back in the probe."
+        chosen = min(reaching, key=lambda trial: trial.loss_recovered or 0.0)
+        back = "but the held-out loss did not come back in the probe."
     else:
         best = max(trials, key=_progress)
         raise TrainingError(

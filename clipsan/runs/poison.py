@@ -76,6 +76,7 @@ def poison(
     templates: str | Path | None = None,
     label_consistent: bool = False,
     mirror: bool = False,
+    augment: Sequence[str] = (),
     image_column: str | None = None,
     caption_column: str | None = None,
     separator: str | None = None,
@@ -129,6 +130,8 @@ def poison(
             of them than there are.
         mirror: mirror half of the images, each time anew and before the trigger goes on, against overfitting
             where the pairs are few.
+        augment: names among `brightening-noise`, `erase`, `flip`, put on after the trigger: an attacker who
+            expects PAR can plant through its noise. Empty: none, as published.
         image_column, caption_column, separator, max_pairs: how `data` is read, as in `clean`.
         out: the folder to write; must not exist or be empty unless `overwrite`.
         eval: labelled images to measure clean accuracy and attack success on, before and after.
@@ -177,7 +180,7 @@ def poison(
         method="finetune", lr=peak, lr_start=peak, epochs=chosen.epochs if epochs is None else epochs,
         steps=chosen.steps if steps is None and epochs is None else steps, micro_batch=micro_batch,
         batch_size=fitting_batch_size(batch_size, chosen.batch_size, pairs), batch_norm=batch_norm,
-        precision=precision, augment=(), seed=seed,
+        precision=precision, augment=tuple(augment), seed=seed,
     )  # fmt: skip
 
     watcher.stage(f"Reading {model}")

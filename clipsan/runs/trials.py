@@ -81,14 +81,6 @@ class Bench:
         """Give the model its weights back."""
         self._suspect.model.load_state_dict(self._state)
 
-    def until_reached(self, rates: Sequence[float], tau: float, part: int, trials: list[Trial]) -> None:
-        """Add a trial for each rate, until one reaches tau."""
-        for rate in rates:
-            trial = self.trial(rate, tau, part)
-            trials.append(trial)
-            if trial.reached is not None:
-                return
-
     def trial(self, rate: float, tau: float, part: int) -> Trial:
         """Push until both S pass tau, for a `part`th of the updates at most; then recover, if they did."""
         push = max(FEWEST_UPDATES, self._steps // part)
