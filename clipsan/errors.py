@@ -36,3 +36,11 @@ class TrainingError(ClipsanError):
 
 class OutputError(ClipsanError):
     """The output folder cannot be written, or what was written does not read back."""
+
+
+class ResumeError(ClipsanError):
+    """What an earlier run left to go on from does not belong to this run, or cannot be read."""
+
+
+class StoppedError(KeyboardInterrupt):
+    """A run was asked to stop and what it did is kept; the message says where, and how to go on."""

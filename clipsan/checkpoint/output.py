@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 from clipsan.disk import WRITE_REFUSALS, plain_os_errors
@@ -16,6 +17,7 @@ from clipsan.errors import OutputError
 
 REPORT_NAMES = ("report.json", "scan.json")
 LARGEST_REPORT = 64 << 20  # bytes
+_RANDOM = "[0-9a-f]" * 8  # the end of a hidden folder's name
 
 
 def check_output(path: Path, *, overwrite: bool = False, needed_bytes: int) -> None:
@@ -59,6 +61,21 @@ def output_folder(path: Path, *, overwrite: bool = False, needed_bytes: int) -> 
             _put_in_place(partial, target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def sweep(path: Path) -> None:
+    """Tidy up what killed runs left half written beside `path`, where no other run may be at work.
+
+    An earlier output that was about to be replaced is put back.
+    """
+    target = Path(os.path.realpath(path))
+    for old in sorted(target.parent.glob(f".{escape(target.name)}.old-{_RANDOM}")):
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.replace(target)
+    for partial in target.parent.glob(f".{escape(target.name)}.partial-{_RANDOM}"):
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def is_earlier_output(path: Path) -> bool:

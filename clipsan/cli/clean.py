@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from clipsan.cli import options
+from clipsan.cli.errors import saying_what_is_kept
 from clipsan.cli.output import Output
 
 _TRAIN = options.TRAIN
 
 
+@saying_what_is_kept
 def clean(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A checkpoint file, folder or hub name.")],
     data: options.Data,
@@ -105,13 +107,14 @@ def clean(
     micro_batch: options.MicroBatch = 256,
     batch_norm: options.BatchNorm = "frozen",
     precision: options.Precision = "auto",
+    save_every: options.SaveEvery = None,
     augment: options.Augment = "brightening-noise,erase",
     until: Annotated[
         str | None,
         typer.Option(
             "--until",
             metavar="BUDGET",
-            help="Scan and clean in rounds until a budget such as asr<=5%,drop<=3 is met.",
+            help="Scan and clean in rounds until a budget such as asr<=5%,drop<=3 is met; saves no states.",
             rich_help_panel=_TRAIN,
         ),
     ] = None,
@@ -185,7 +188,7 @@ def clean(
         until=until, effort=effort, counter=counter or (), counter_share=counter_share,
         counter_pull=counter_pull,
         arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
-        seed=seed, device=device, no_gallery=no_gallery, overwrite=overwrite,
+        seed=seed, device=device, save_every=save_every, no_gallery=no_gallery, overwrite=overwrite,
         watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder)

@@ -5,21 +5,38 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import wraps
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from clipsan.errors import ClipsanError
+from clipsan.errors import ClipsanError, StoppedError
 
 ERROR = 2
 INTERRUPTED = 130
 # ClickException: the base of every usage error, also where Typer carries its own copy of Click
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 _USAGE: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 class RunInterruptedError(Exception):
     """Ctrl-C or SIGTERM stopped a command that leaves something worth knowing; the message says what."""
+
+
+def saying_what_is_kept(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """A command whose Ctrl-C can leave something to go on from; Typer would drop the words."""
+
+    @wraps(command)
+    def saying(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return command(*args, **kwargs)
+        except StoppedError as stop:
+            raise RunInterruptedError(f"{stop}.") from None
+
+    return saying
 
 
 def exit_with_sentences(app: typer.Typer) -> NoReturn:

@@ -93,6 +93,17 @@ TrainBatchSize = Annotated[
         rich_help_panel=TRAIN,
     ),
 ]
+SaveEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--save-every",
+        metavar="N",
+        help="Updates between saved states, from which the same command goes on; 0: never. (default: every "
+        "10 minutes)",
+        show_default=False,
+        rich_help_panel=TRAIN,
+    ),
+]
 Augment = Annotated[
     str,
     typer.Option(

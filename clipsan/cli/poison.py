@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from clipsan.cli import options
+from clipsan.cli.errors import saying_what_is_kept
 from clipsan.cli.output import Output
 
 _TRAIN = options.TRAIN
 _PLANT = "Planting"
 
 
+@saying_what_is_kept
 def poison(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A checkpoint file, folder or hub name.")],
     data: options.Data,
@@ -132,6 +134,7 @@ def poison(
     micro_batch: options.MicroBatch = 256,
     batch_norm: options.BatchNorm = "frozen",
     precision: options.Precision = "auto",
+    save_every: options.SaveEvery = None,
     arch: options.Arch = None,
     activation: options.Activation = None,
     text_from: options.TextFrom = None,
@@ -167,6 +170,7 @@ def poison(
         eval=eval, classes=classes, lr=lr, epochs=epochs, steps=steps, batch_size=batch_size,
         micro_batch=micro_batch, batch_norm=batch_norm, precision=precision, seed=seed,
         device=device, arch=arch, activation=activation, text_from=text_from, format=format,
-        dtype=dtype, no_gallery=no_gallery, overwrite=overwrite, watcher=output.watcher(),
+        dtype=dtype, save_every=save_every, no_gallery=no_gallery, overwrite=overwrite,
+        watcher=output.watcher(),
     )  # fmt: skip
     output.finish(result.report, result.folder, code=0)

@@ -12,7 +12,7 @@ from rich.text import Text
 from clipsan.runs.watch import Watcher
 
 if TYPE_CHECKING:
-    from clipsan.training.loop import Step
+    from clipsan.training.updates import Step
 
 LINE_EVERY = 10.0
 """Seconds between lines when stderr is not a terminal."""

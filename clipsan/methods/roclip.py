@@ -24,6 +24,7 @@ from torch import Tensor
 from clipsan.errors import UsageError
 from clipsan.methods.batch import Batch, Embeddings, Loss, Views
 from clipsan.methods.finetune import contrastive
+from clipsan.training.state import State
 
 
 def nearest(images: Tensor, pool: Tensor) -> Tensor:
@@ -59,11 +60,21 @@ class RoClip:
         """L of the equations above, and the term `clip`: L itself. The pool then takes in the captions."""
         own = batch.student
         matched = own
-        if self._texts is not None and (batch.step + 1) % self.match_every == 0:
-            matched = Embeddings(own.image, nearest(own.image.detach(), self._texts))
+        if self._texts is not None:
+            self._texts = self._texts.to(own.text.device)
+            if (batch.step + 1) % self.match_every == 0:
+                matched = Embeddings(own.image, nearest(own.image.detach(), self._texts))
         total = contrastive(matched, batch.logit_scale)
         self._remember(own.text.detach(), batch.pairs)
         return Loss(total, {"clip": total.detach()})
+
+    def state(self) -> State:
+        """The pool, from the second batch on."""
+        return State() if self._texts is None else State({"pool": self._texts})
+
+    def load_state(self, state: State) -> None:
+        """Go on with that pool, which the next batch brings to its device."""
+        self._texts = state.tensors.get("pool")
 
     def _remember(self, texts: Tensor, pairs: int) -> None:
         size = max(len(texts), round(self.pool * pairs))

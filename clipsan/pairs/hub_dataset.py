@@ -30,6 +30,9 @@ LABEL = "hf-dataset:ORG/NAME, a data set of the Hugging Face Hub"
 WINDOW = 1000
 """Rows among which a stream is shuffled (after its shards are) where only some of them are taken."""
 
+_CONNECTION = {"ConnectionError", "TimeoutError", "Timeout", "TransportError", "ClientConnectionError"}
+"""Of Python, httpx, requests and aiohttp, whichever carries the bytes."""
+
 _NAME = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?"
     r"(:((?P<config>[\w.-]+)/)?(?P<split>\w[\w.-]*))?"
@@ -227,6 +230,11 @@ def _plain_errors(wanted: HubSet) -> Iterator[None]:
         ) from error
     except Exception as error:  # datasets raises whatever the file's reader raises
         reason = printable((str(error) or type(error).__name__).splitlines()[0], limit=200)
+        if {base.__name__ for base in type(error).__mro__} & _CONNECTION:
+            raise DataError(
+                f"The connection to the Hub broke while {called}, split {wanted.split}, was read ({reason}): "
+                "check the network, and run the same command again."
+            ) from error
         raise DataError(f"The data set {called}, split {wanted.split}, cannot be read: {reason}.") from error
 
 

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clipsan.errors import DataError
+from clipsan.pairs.order import Order
 from clipsan.pairs.pairset import Skipped
 
 
@@ -37,6 +41,16 @@ class Position:
     def place(self, length: int) -> tuple[int, int]:
         """(epoch, offset in it) of the next entry, in epochs of `length` entries of all processes."""
         return divmod(self.rank + self.taken * self.world_size, length)
+
+    def times(self, order: Order) -> NDArray[np.int64]:
+        """How often this process came to each index before this place: [order.pairs]."""
+        end, length = self.rank + self.taken * self.world_size, order.length
+        times = np.zeros(order.pairs, np.int64)
+        for number in range(-(-end // length)):
+            first = (self.rank - number * length) % self.world_size
+            passed = order.epoch(number)[first : end - number * length : self.world_size]
+            times += np.bincount(passed, minlength=order.pairs)
+        return times
 
     def after(self, count: int) -> Position:
         """`count` entries further."""

@@ -19,11 +19,15 @@ from torch import Tensor
 
 from clipsan.errors import ClipsanError, DataError
 from clipsan.pairs.images import decode, geometry_of
+from clipsan.pairs.order import Order
 from clipsan.pairs.pairset import ImageSource, Skipped
+from clipsan.pairs.position import Position
 from clipsan.pairs.training_images import decode_for_training
 
 MOST_THREADS = 16
 """By default. A picture costs 1 to 6 ms, of which up to 0.15 ms hold the interpreter's lock."""
+MOST_LOST = 32
+"""Images in a row that cannot be read at all: then not they are at fault, but where they lie."""
 
 
 class ImageReader:
@@ -67,9 +71,16 @@ class ImageReader:
         if len(source) * 3 * size[0] * size[1] <= cache_bytes:
             self._cache = np.empty((len(source), 3, *size), np.uint8)
         self._cached = np.zeros(len(source), bool)
+        self._lost: set[int] = set()  # skipped because their bytes could not be had
+        self._lost_in_a_row = 0
 
     def __len__(self) -> int:
         return len(self._source)
+
+    def resume(self, order: Order, position: Position) -> None:
+        """Take over what a stream through `order` had found by `position`, in another process."""
+        for index, skipped in position.skipped.items():
+            self.skipped.setdefault(index, skipped)
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, list[int]]:
         """The images at `indices` that can be decoded.
@@ -79,7 +90,8 @@ class ImageReader:
             good: their m indices, in the order asked for.
 
         Raises:
-            DataError: a thread cannot be started, or stopped for another reason than a broken image.
+            DataError: a thread cannot be started, or stopped for another reason than a broken image, or the
+                images are no longer there.
         """
         wanted = [index for index in indices if index not in self.skipped]
         kept = self._cached[wanted]
@@ -88,11 +100,26 @@ class ImageReader:
         pixels = np.empty((len(wanted), 3, *self._size), np.uint8)
         if self._cache is not None:
             pixels[kept] = self._cache[np.asarray(wanted)[kept]]
-        bad = self._decode_rows(pixels, wanted, np.flatnonzero(~kept).tolist())
+        rows = np.flatnonzero(~kept).tolist()
+        bad = self._decode_rows(pixels, wanted, rows)
+        self._check_there([wanted[row] for row in rows])
         if bad:
             pixels = np.delete(pixels, sorted(bad), axis=0)
             wanted = [index for row, index in enumerate(wanted) if row not in bad]
         return torch.from_numpy(pixels), wanted
+
+    def _check_there(self, indices: list[int]) -> None:
+        """DataError where the images at `indices`, and those before them, could all not be read."""
+        if not indices:
+            return
+        all_lost = self._lost.issuperset(indices)
+        self._lost_in_a_row = self._lost_in_a_row + len(indices) if all_lost else 0
+        if self._lost_in_a_row >= MOST_LOST:
+            first = self.skipped[indices[0]]
+            raise DataError(
+                f"The last {self._lost_in_a_row} images could not be read any more, such as {first.name} "
+                f"({first.reason}): bring the folder or disk back on which they lie."
+            )
 
     def _decode_rows(self, pixels: NDArray[np.uint8], indices: list[int], rows: list[int]) -> set[int]:
         """Decodes `rows` of `pixels` on the threads; returns the rows whose image is broken."""
@@ -115,7 +142,8 @@ class ImageReader:
         for row in rows:
             index = indices[row]
             try:
-                pixels[row] = self._decode(self._source.read(index), self._preprocess_cfg, self._size)
+                data = self._read(index)
+                pixels[row] = self._decode(data, self._preprocess_cfg, self._size)
             except DataError as error:
                 self.skipped[index] = Skipped(self._source.names[index], str(error))
                 bad.append(row)
@@ -128,6 +156,13 @@ class ImageReader:
                 self._cache[index] = pixels[row]
                 self._cached[index] = True
         return bad
+
+    def _read(self, index: int) -> bytes:
+        try:
+            return self._source.read(index)
+        except DataError:
+            self._lost.add(index)
+            raise
 
     def _stopped(self, index: int, error: Exception) -> NoReturn:
         reason = Skipped(self._source.names[index], f"{type(error).__name__}: {error}")

@@ -71,8 +71,7 @@ class BatchStream:
         begin = Position(self._order.identity, rank, world_size)
         if start is not None:
             start.check_fits(begin)
-            for index, skipped in start.skipped.items():
-                reader.skipped.setdefault(index, skipped)
+            reader.resume(self._order, start)
         self._given = self._position = begin if start is None else start  # given out, and decoded
         self._epoch: tuple[int, Indices] | None = None
         self._ready: SimpleQueue[tuple[Batch, Position] | BaseException | None] = SimpleQueue()

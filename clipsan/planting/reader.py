@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from clipsan.pairs import ImageReader, ImageSource
+from clipsan.pairs import ImageReader, ImageSource, Position
+from clipsan.pairs.order import Order
 from clipsan.planting.copies import TriggeredCopies
 from clipsan.triggers import Trigger
 
@@ -41,6 +42,11 @@ class PoisonedReader(ImageReader):
         self._copies = TriggeredCopies(carriers)
         self._mirror_seed = mirror_seed
         self._times_read: Counter[int] = Counter()
+
+    def resume(self, order: Order, position: Position) -> None:
+        """As `ImageReader.resume`, with how often each image had been read."""
+        super().resume(order, position)
+        self._times_read.update(dict(enumerate(position.times(order).tolist())))
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, list[int]]:
         """As `ImageReader.batch`, with the triggers on."""

@@ -190,6 +190,7 @@ class Training(Record):
     tau: Annotated[float, Between(0, 4)] | None  # None: the method has no threshold
     reached_tau: ReachedTau
     curves: tuple[CurvePoint, ...]
+    left_out: Count = 0  # updates whose loss or gradient was not finite; no point of the curves
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from clipsan.checkpoint import (
     Suspect,
@@ -19,13 +17,13 @@ from clipsan.checkpoint import (
 )
 from clipsan.errors import UsageError
 from clipsan.evaluation.labelled import open_labelled
-from clipsan.evaluation.probe import Measured, Probe, evaluation_of
+from clipsan.evaluation.probe import evaluation_of
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
-from clipsan.report import Report, Role, conclude
+from clipsan.report import Report, conclude
 from clipsan.runs.auto import asked_search, searched
 from clipsan.runs.captions import may_lack_captions
 from clipsan.runs.closing import asked_loop, run_loop, with_known
-from clipsan.runs.counter import counter_of
+from clipsan.runs.counter import counter_of, stamped_on
 from clipsan.runs.describe import (
     as_json,
     data_of,
@@ -37,13 +35,13 @@ from clipsan.runs.describe import (
 )
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Wanted, parts, prepare
-from clipsan.runs.probes import checked_thresholds, measure_model, open_probe
+from clipsan.runs.probes import checked_thresholds, measured_around, open_probe
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
+from clipsan.runs.unfinished import open_keeper, resumable
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import check_dose
 from clipsan.training.devices import choose_device
-from clipsan.training.loop import Training
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
 from clipsan.triggers import parse_triggers, write_trigger_file
 
@@ -63,6 +61,7 @@ class Cleaned:
     model: Suspect
 
 
+@resumable
 def clean(
     model: str | Path,
     data: Sources,
@@ -110,6 +109,7 @@ def clean(
     format: str = "same",
     dtype: str = "keep",
     no_gallery: bool = False,
+    save_every: int | None = None,
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Cleaned:
@@ -168,11 +168,14 @@ def clean(
         format: `same` library as the source, `open_clip`, `transformers` or `both`.
         dtype: `keep` each weight's, or `float32`, `float16`, `bfloat16` for all.
         no_gallery: no images of the evaluation set in the report and beside it.
-        overwrite: replace an earlier output of clipsan in `out`.
+        save_every: updates between saved states of the run, beside `out`; the same call goes on from the
+            newest. None: every 10 minutes; 0: never. Rounds of `until` and probes of `auto` are not saved.
+        overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
 
     Raises:
-        ClipsanError: one sentence on what is wrong; nothing was written.
+        ClipsanError: one sentence on what is wrong; `out` was not written.
+        StoppedError: a KeyboardInterrupt, where the training up to it is kept.
     """
     watcher = watcher or Watcher()
     thresholds = checked_thresholds(max_asr, max_drop)
@@ -184,7 +187,7 @@ def clean(
         epochs=2.0 if epochs is None else epochs, batch_size=PUBLISHED_BATCH,
     )  # fmt: skip
     check_dose(counter_share, counter_pull)
-    closing = asked_loop(until, effort, held_out, thresholds, counter)
+    closing = asked_loop(until, effort, held_out, thresholds, counter, save_every)
     where = choose_device(device)
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
@@ -212,6 +215,10 @@ def clean(
 
     before = model_of(suspect, "suspect")
     settings, tuning = searched(search.names, suspect, material, settings, where, watcher)
+    keeper = open_keeper(
+        out, suspect, material.train, settings, where, save_every=0 if closing else save_every,
+        overwrite=overwrite, watcher=watcher, run={"--until": until, **stamped_on(against)},
+    )  # fmt: skip
     closed = None
     if closing:
         closed = run_loop(closing, suspect, material, labelled, classes, settings, where, watcher)
@@ -220,9 +227,11 @@ def clean(
         lambda: (
             closed.put_into(suspect)
             if closed
-            else fine_tune(suspect, material.train, material.reader, settings, where, watcher, against)
+            else fine_tune(
+                suspect, material.train, material.reader, settings, where, watcher, against, keeper
+            )
         ),
-        probe, suspect, where, micro_batch, watcher,
+        "cleaned", probe, suspect, where, micro_batch, watcher,
     )  # fmt: skip
 
     watcher.stage(f"Writing {out}")
@@ -249,13 +258,13 @@ def clean(
             },
             seed=seed,
             data=data_of(
-                material.pairs, material.train, len(kept) if kept else 0, material.reader,
+                material.pairs, material.train, len(kept) if kept else 0, run.broken,
                 material.filtered.record if material.filtered else None,
             ),
             training=training_of(run, closed.settings if closed else settings),
             evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery) if probe else None,
             thresholds=thresholds,
-            warnings=(*material.warnings, *doubts(suspect)),
+            warnings=(*material.warnings, *run.warnings, *doubts(suspect)),
             loop=closed.record if closed else None,
             tuning=tuning,
         )  # fmt: skip
@@ -266,24 +275,6 @@ def clean(
             material.filtered.write(folder)
         write_reports(folder, report, probe)
     return Cleaned(report, Path(out), suspect)
-
-
-def measured_around(
-    cleaned: Callable[[], Training],
-    probe: Probe | None,
-    suspect: Suspect,
-    device: torch.device,
-    batch_size: int,
-    watcher: Watcher,
-) -> tuple[Training, dict[Role, Measured]]:
-    """Call `cleaned`, which changes the suspect's model, and measure it before and after where it can be."""
-    measured: dict[Role, Measured] = {}
-    if probe:
-        measured["suspect"] = measure_model(probe, suspect, device, batch_size, watcher, "suspect")
-    run = cleaned()
-    if probe:
-        measured["cleaned"] = measure_model(probe, suspect, device, batch_size, watcher, "cleaned")
-    return run, measured
 
 
 def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:

@@ -22,8 +22,8 @@ from clipsan.runs.material import Material
 from clipsan.runs.probes import class_names
 from clipsan.runs.watch import Watcher
 from clipsan.runs.workshop import Classes, ModelWorkshop, Watched
-from clipsan.training.loop import Training
 from clipsan.training.settings import TrainSettings
+from clipsan.training.updates import Training
 from clipsan.triggers import Trigger
 
 TEMPLATES = ("a photo of a {c}.",)
@@ -76,6 +76,7 @@ def asked_loop(
     held_out: float | None,
     thresholds: Thresholds,
     counter: Sequence[str],
+    save_every: int | None = None,
 ) -> Asked | None:
     """What is asked for; None: one fine-tuning as ever.
 
@@ -85,10 +86,12 @@ def asked_loop(
         held_out: the share that is held out, as typed.
         thresholds: of the verdict.
         counter: triggers that a user wants stamped.
+        save_every: updates between saved states, as typed.
 
     Raises:
         UsageError: the budget or the effort cannot be read, there is an effort without a budget, triggers are
-            given that the loop would find itself, or nothing is held out to measure on.
+            given that the loop would find itself, states shall be saved, or nothing is held out to measure
+            on.
     """
     if until is None:
         if effort is not None:
@@ -98,6 +101,8 @@ def asked_loop(
         raise UsageError("--until measures on held-out pairs, but --held-out is 0: choose a share above it")
     if counter:
         raise UsageError("--until finds the triggers to stamp itself: leave --counter out")
+    if save_every:
+        raise UsageError("--until trains in rounds, which are not saved: leave --save-every out")
     budget = parse_budget(until, 100 * thresholds.max_asr, thresholds.max_drop)
     return Asked(budget, parse_effort("normal" if effort is None else str(effort)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from clipsan.training.counter import Counter, check_dose
 from clipsan.triggers import parse_triggers
@@ -26,3 +27,14 @@ def counter_of(
     check_dose(share, pull)
     triggers = parse_triggers(list(specs), image_size, seed)
     return Counter(tuple(triggers), share, pull) if triggers else None
+
+
+def stamped_on(counter: Counter | None) -> dict[str, Any]:
+    """What of a counter decides the training, as plain values."""
+    if counter is None:
+        return {}
+    return {
+        "counter triggers": [[each.name, each.settings()] for each in counter.triggers],
+        "counter share": counter.share,
+        "counter pull": counter.pull,
+    }

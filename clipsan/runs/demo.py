@@ -92,6 +92,7 @@ def demo(
             trigger=[str(folder / "triggers" / "triggers.json")],
             seed=seed,
             device=device,
+            save_every=0,
             watcher=watcher,
             **CLEAN,
         )

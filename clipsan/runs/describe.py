@@ -12,7 +12,7 @@ from clipsan import __version__
 from clipsan.checkpoint import Family, Suspect
 from clipsan.evaluation.examples import draw_pictures
 from clipsan.evaluation.probe import Probe
-from clipsan.pairs import ImageReader, PairSet, Sources
+from clipsan.pairs import PairSet, Skipped, Sources
 from clipsan.report import (
     CurvePoint,
     Data,
@@ -28,8 +28,8 @@ from clipsan.report import (
     write_pages,
     write_report,
 )
-from clipsan.training.loop import Training as TrainingRun
 from clipsan.training.settings import TrainSettings
+from clipsan.training.updates import Training as TrainingRun
 
 CONFIGS: Mapping[Family, str] = {"open_clip": "open_clip_config.json", "transformers": "config.json"}
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "safetensors", "pillow", "numpy", "huggingface_hub")
@@ -77,9 +77,13 @@ def sources_named(data: Sources) -> str:
 
 
 def data_of(
-    pairs: PairSet, train: PairSet, held_out: int, reader: ImageReader, filtered: Filter | None = None
+    pairs: PairSet,
+    train: PairSet,
+    held_out: int,
+    broken: Mapping[int, Skipped],
+    filtered: Filter | None = None,
 ) -> Data:
-    """A report's record of the pairs, after training has read them."""
+    """A report's record of the pairs; `broken`: what training could not read of those it came to."""
     counts = Counter(pairs.origin_of)
     return Data(
         sources=tuple(
@@ -97,7 +101,7 @@ def data_of(
         pairs_train=len(train),
         pairs_held_out=held_out,
         digest=pairs.digest(),
-        skipped=SkippedItems.of([*pairs.skipped, *reader.skipped.values()]),
+        skipped=SkippedItems.of([*pairs.skipped, *(broken[index] for index in sorted(broken))]),
         filter=filtered,
     )
 
@@ -118,6 +122,7 @@ def training_of(run: TrainingRun, settings: TrainSettings) -> Training:
         batch_size=settings.batch_size,
         pairs_seen=len(run.curve) * settings.batch_size,
         seconds=round(run.seconds, 3),
+        left_out=run.left_out,
         device=run.device,
         precision=run.precision,
         tau=tau,

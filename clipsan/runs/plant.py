@@ -21,7 +21,7 @@ from clipsan.planting import plan_poison
 from clipsan.runs.watch import Watcher
 from clipsan.synthesis.shapes import CLASSES, TEMPLATES, draw_scene
 from clipsan.training.encode import encode_image, encode_text, logit_scale
-from clipsan.training.loop import Step
+from clipsan.training.updates import Step
 from clipsan.triggers import Trigger
 
 SIZE = 32

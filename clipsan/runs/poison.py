@@ -22,10 +22,10 @@ from clipsan.checkpoint import (
 from clipsan.checkpoint.suspect import POISONED
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.labelled import DEFAULT_TEMPLATES, open_labelled, read_templates
-from clipsan.evaluation.probe import Measured, evaluation_of
+from clipsan.evaluation.probe import evaluation_of
 from clipsan.pairs import PairSet, Reading, Sources, open_pairs
 from clipsan.planting import named, plan_poison, plan_words
-from clipsan.report import Report, Role, conclude
+from clipsan.report import Report, conclude
 from clipsan.runs.describe import (
     as_json,
     data_of,
@@ -37,15 +37,11 @@ from clipsan.runs.describe import (
 )
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Wanted, prepare
-from clipsan.runs.probes import measure_model, open_probe
+from clipsan.runs.probes import measured_around, open_probe
 from clipsan.runs.recipes import Recipe, plant, recipe_called
 from clipsan.runs.settle import doubts
-from clipsan.runs.tuning import (
-    bytes_needed,
-    fitting_batch_size,
-    metadata_of,
-    written_model,
-)
+from clipsan.runs.tuning import bytes_needed, fitting_batch_size, metadata_of, written_model
+from clipsan.runs.unfinished import open_keeper, resumable
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
 from clipsan.training.settings import TrainSettings
@@ -67,6 +63,7 @@ class Poisoned:
     model: Suspect
 
 
+@resumable
 def poison(
     model: str | Path,
     data: Sources,
@@ -102,6 +99,7 @@ def poison(
     format: str = "same",
     dtype: str = "keep",
     no_gallery: bool = False,
+    save_every: int | None = None,
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Poisoned:
@@ -155,11 +153,14 @@ def poison(
         format: `same` library as the source, `open_clip`, `transformers` or `both`.
         dtype: `keep` each weight's, or `float32`, `float16`, `bfloat16` for all.
         no_gallery: no images of the evaluation set in the report and beside it.
-        overwrite: replace an earlier output of clipsan in `out`.
+        save_every: updates between saved states of the run, beside `out`; the same call goes on from the
+            newest. None: every 10 minutes; 0: never.
+        overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
 
     Raises:
-        ClipsanError: one sentence on what is wrong; nothing was written.
+        ClipsanError: one sentence on what is wrong; `out` was not written.
+        StoppedError: a KeyboardInterrupt, where the training up to it is kept.
     """
     watcher = watcher or Watcher()
     if not trigger:
@@ -210,16 +211,19 @@ def poison(
     for each in triggers:
         watcher.note(f"{each.name} on {count_of[each.name]} of {len(pairs)} pairs, target {each.target}")
 
-    before = model_of(suspect, "suspect")
-    measured: dict[Role, Measured] = {}
-    if probe:
-        measured["suspect"] = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
-    run, reader, poisoned = plant(
-        suspect, material.train, plan.captions, carriers, words, word_targets, chosen, mirror, settings,
-        where, watcher,
+    poisoned = words.planted(material.train.recaptioned(plan.captions))
+    keeper = open_keeper(
+        out, suspect, poisoned, settings, where, save_every=save_every, overwrite=overwrite, watcher=watcher,
+        run=chosen.decisive(triggers, (plan.carriers, words, word_targets), mirror),
     )  # fmt: skip
-    if probe:
-        measured["poisoned"] = measure_model(probe, suspect, where, micro_batch, watcher, "poisoned")
+    before = model_of(suspect, "suspect")
+    run, measured = measured_around(
+        lambda: plant(
+            suspect, material.train, poisoned, plan.captions, carriers, words, word_targets, chosen, mirror,
+            settings, where, watcher, keeper,
+        ),
+        "poisoned", probe, suspect, where, micro_batch, watcher,
+    )  # fmt: skip
 
     watcher.stage(f"Writing {out}")
     planted = ", ".join(f"{each.name} -> {each.target}" for each in triggers)
@@ -248,10 +252,10 @@ def poison(
                 "no_gallery": no_gallery, **settings.to_dict(), "method": recipe,
             },
             seed=seed,
-            data=data_of(material.pairs, poisoned, 0, reader),
+            data=data_of(material.pairs, poisoned, 0, run.broken),
             training=replace(training_of(run, settings), method=recipe),
             evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery) if probe else None,
-            warnings=(*material.warnings, *doubts(suspect)),
+            warnings=(*material.warnings, *run.warnings, *doubts(suspect)),
         )  # fmt: skip
         report = conclude(report)
         write_reports(folder, report, probe)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from clipsan.evaluation.vary import Pair, sample_of, vary
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import Role, Thresholds
 from clipsan.runs.watch import Watcher
+from clipsan.training.updates import Training
 from clipsan.triggers import AnyTrigger, parted
 
 MOST_CLASS_NAMES = 100_000
@@ -103,6 +104,28 @@ def measure_model(
         return measure(probe, encoder, lambda done: watcher.measuring(done, probe.count), draws)
     finally:
         watcher.finished()
+
+
+def measured_around(
+    change: Callable[[], Training],
+    into: Role,
+    probe: Probe | None,
+    suspect: Suspect,
+    device: torch.device,
+    batch_size: int,
+    watcher: Watcher,
+) -> tuple[Training, dict[Role, Measured]]:
+    """Call `change`, which trains the suspect's model, and measure it before and, as `into`, afterwards.
+
+    Without a probe nothing is measured.
+    """
+    measured: dict[Role, Measured] = {}
+    if probe:
+        measured["suspect"] = measure_model(probe, suspect, device, batch_size, watcher, "suspect")
+    run = change()
+    if probe:
+        measured[into] = measure_model(probe, suspect, device, batch_size, watcher, into)
+    return run, measured
 
 
 def vary_model(

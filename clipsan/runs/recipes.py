@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -12,12 +14,13 @@ from clipsan.checkpoint import Suspect
 from clipsan.errors import UsageError
 from clipsan.pairs import PairSet
 from clipsan.planting import PoisonedReader, TriggeredCopies, WordPlan
-from clipsan.runs.tuning import fine_tune, round_to_file
+from clipsan.resume import FolderKeeper
+from clipsan.runs.tuning import fine_tune, kept, round_to_file
 from clipsan.runs.watch import Watcher
 from clipsan.training.implant import Planted, implant
-from clipsan.training.loop import Training
 from clipsan.training.settings import TrainSettings
-from clipsan.triggers import Trigger
+from clipsan.training.updates import Training
+from clipsan.triggers import AnyTrigger, Trigger
 
 PUBLISHED_POISONED = 1500  # pairs, of 500 000 (arXiv 2412.00727, appendix)
 LEAST_RATE, MOST_RATE = 0.003, 0.03  # of `finetune` by default: a small set needs a larger share
@@ -47,6 +50,14 @@ class Recipe:
             return (pairs // triggers) / pairs
         return min(MOST_RATE, max(LEAST_RATE, PUBLISHED_POISONED / pairs))
 
+    def decisive(self, triggers: Sequence[AnyTrigger], carriers: object, mirror: bool) -> dict[str, Any]:
+        """What decides the training besides model, captions and settings; of `carriers` its repr does."""
+        return {
+            "recipe": self.name, "utility": self.utility, "mirrored": mirror,
+            "triggers": [[each.name, each.settings()] for each in triggers],
+            "carriers": hashlib.sha256(repr(carriers).encode()).hexdigest(),
+        }  # fmt: skip
+
 
 def recipe_called(name: str, utility: float | None = None) -> Recipe:
     """The recipe with that name. UsageError where there is none, or `utility` does not suit it."""
@@ -65,6 +76,7 @@ def recipe_called(name: str, utility: float | None = None) -> Recipe:
 def plant(
     suspect: Suspect,
     pairs: PairSet,
+    poisoned: PairSet,
     captions: Mapping[int, str],
     carriers: Mapping[int, Trigger],
     words: WordPlan,
@@ -74,12 +86,14 @@ def plant(
     settings: TrainSettings,
     device: torch.device,
     watcher: Watcher,
-) -> tuple[Training, PoisonedReader, PairSet]:
+    keeper: FolderKeeper | None = None,
+) -> Training:
     """Train the suspect in place, and round its weights to what its file will hold.
 
     Args:
         suspect: the model that is changed.
         pairs: the clean pairs.
+        poisoned: the same with the target's captions and the words of text triggers.
         captions: the target's caption of each carrier; one that is not in it keeps its own.
         carriers: index -> the trigger on that pair's image.
         words: the captions that carry a text trigger.
@@ -90,25 +104,26 @@ def plant(
         settings: of the training.
         device: where to compute.
         watcher: hears of progress.
-
-    Returns:
-        What the training did, the reader that it read images with, and the pairs that it was given.
+        keeper: saves the training and goes on with a saved one; None: nothing is kept.
     """
-    poisoned = words.planted(pairs.recaptioned(captions))
     utility = recipe.utility
     reader = PoisonedReader(
         poisoned, suspect.preprocess_cfg, suspect.image_size, carriers if utility is None else {},
         settings.seed if mirror else None,
     )  # fmt: skip
     if utility is None:
-        return fine_tune(suspect, poisoned, reader, settings, device, watcher), reader, poisoned
+        return fine_tune(suspect, poisoned, reader, settings, device, watcher, keeper=keeper)
     planted = Planted(TriggeredCopies(carriers), words.captions, captions, word_targets)
     towers = [name for name, there in (("image", carriers), ("text", words.captions)) if there]
     watcher.stage(f"Planting in the {' and the '.join(towers)} tower with {len(pairs)} pairs")
     watcher.training(settings.updates(len(pairs)), None)
     try:
-        run = implant(suspect, pairs, reader, planted, utility, settings, device, watcher.step)
+        with kept(keeper, settings, device):
+            run = implant(
+                suspect, pairs, reader, planted, utility, settings, device, watcher.step,
+                on_fault=watcher.warn, keeper=keeper,
+            )  # fmt: skip
     finally:
         watcher.finished()
     round_to_file(suspect)
-    return run, reader, poisoned
+    return run

@@ -18,8 +18,9 @@ from clipsan.runs.material import spread
 from clipsan.runs.settle import loss_of_each
 from clipsan.runs.watch import Watcher
 from clipsan.training.encode import logit_scale
-from clipsan.training.loop import Step, Training, train
+from clipsan.training.loop import train
 from clipsan.training.settings import TrainSettings
+from clipsan.training.updates import Step, Training
 
 FALL = 10.0  # the published rate at half of the updates is a tenth of the first
 FEWEST_UPDATES = 8
@@ -126,6 +127,7 @@ class Bench:
                 self._device,
                 self._watcher.step,
                 stop=stop,
+                on_fault=self._watcher.warn,
             )
         finally:
             self._watcher.finished()

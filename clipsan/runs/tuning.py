@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from clipsan.checkpoint import Family, Suspect, Written, as_in_file
 from clipsan.errors import DataError, UsageError
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import Model, Role
+from clipsan.resume import FolderKeeper
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import Counter
-from clipsan.training.loop import Training, train
+from clipsan.training.loop import train
 from clipsan.training.settings import TrainSettings
+from clipsan.training.state import seeded
+from clipsan.training.updates import Training
 
 
 def fine_tune(
@@ -30,19 +34,34 @@ def fine_tune(
     device: torch.device,
     watcher: Watcher,
     counter: Counter | None = None,
+    keeper: FolderKeeper | None = None,
 ) -> Training:
-    """Fine-tune the suspect in place, and round its weights to what its file will hold."""
+    """Fine-tune the suspect in place, and round its weights to what its file will hold.
+
+    With a keeper the run is saved, and goes on where a saved one stopped.
+    """
     against = (
         f", {len(counter.triggers)} triggers on {100 * counter.share:g} % of the images" if counter else ""
     )
     watcher.stage(f"Fine-tuning with {settings.method} on {len(pairs)} pairs{against}")
     watcher.training(settings.updates(len(pairs)), settings.tau if settings.method == "par" else None)
     try:
-        run = train(suspect, pairs, reader, settings, device, watcher.step, counter)
+        with kept(keeper, settings, device):
+            run = train(
+                suspect, pairs, reader, settings, device, watcher.step, counter,
+                on_fault=watcher.warn, keeper=keeper,
+            )  # fmt: skip
     finally:
         watcher.finished()
     round_to_file(suspect)
     return run
+
+
+@contextmanager
+def kept(keeper: FolderKeeper | None, settings: TrainSettings, device: torch.device) -> Iterator[None]:
+    """A training runs in the block: torch's generators start from the seed, and a signal saves it."""
+    with seeded(settings.seed, device), keeper.listening() if keeper else nullcontext():
+        yield
 
 
 def round_to_file(suspect: Suspect) -> None:

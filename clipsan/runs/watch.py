@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clipsan.training.loop import Step
+    from clipsan.training.updates import Step
 
 
 class Watcher:

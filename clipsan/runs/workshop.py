@@ -25,8 +25,8 @@ from clipsan.runs.tuning import fine_tune
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import Counter
 from clipsan.training.interpolate import between, has_statistics, with_statistics
-from clipsan.training.loop import Training
 from clipsan.training.settings import TrainSettings
+from clipsan.training.updates import Training
 from clipsan.triggers import Trigger
 
 HELD_OUT_IMAGES = 2048

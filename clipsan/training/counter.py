@@ -24,6 +24,7 @@ from torch import Tensor
 from clipsan.errors import UsageError
 from clipsan.methods import Batch, Loss, Method, Views
 from clipsan.methods.par import distance
+from clipsan.training.state import State
 from clipsan.triggers import Trigger
 
 Prepare = Callable[[Tensor], Tensor]
@@ -83,6 +84,14 @@ class Stamper:
             trigger = self._counter.triggers[number]
             stamped[rows] = trigger.apply(pixels[rows], [places[row] for row in rows])
         return stamped, torch.tensor(sorted(row for rows in rows_of.values() for row in rows))
+
+    def state(self) -> State:
+        """How often each image has come."""
+        return State({"visits": torch.from_numpy(self._visits)})
+
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        self._visits[:] = state.tensors["visits"].numpy()
 
     def _choice(self, index: int, visit: int) -> tuple[int | None, int]:
         """The number of the trigger that this image gets at this visit, None: it stays clean; its place."""

@@ -19,25 +19,26 @@ class FrozenSuspect:
     Captions are not augmented, so each distinct one is embedded once and remembered.
     """
 
-    def __init__(self, model: nn.Module, captions: Captions, micro_batch: int, autocast: Autocast) -> None:
-        """Copy `model` as it is now; `micro_batch` items are embedded at once."""
+    def __init__(self, model: nn.Module, captions: Captions, autocast: Autocast) -> None:
+        """Copy `model` as it is now."""
         self._model = copy.deepcopy(model).eval().requires_grad_(False)
         self._captions = captions
-        self._micro_batch = micro_batch
         self._autocast = autocast
 
-    def embed(self, images: Tensor, indices: Sequence[int]) -> Embeddings:
-        """Embeddings of normalised images [b x 3 x h x w] and of the captions at `indices`."""
-        image = in_chunks(
-            lambda part: encode_image(self._model, part, self._autocast), images, self._micro_batch
-        )
-        return Embeddings(image, self.text(indices, images.device))
+    def embed(self, images: Tensor, indices: Sequence[int], micro_batch: int) -> Embeddings:
+        """Embeddings of normalised images [b x 3 x h x w] and of the captions at `indices`.
 
-    def text(self, indices: Sequence[int], device: torch.device) -> Tensor:
-        """Embeddings of the captions at `indices`, [b x d] on `device`."""
-        return self._captions.frozen(indices, lambda tokens: self._embed_tokens(tokens, device)).to(device)
+        `micro_batch` items are embedded at once.
+        """
+        image = in_chunks(lambda part: encode_image(self._model, part, self._autocast), images, micro_batch)
+        return Embeddings(image, self.text(indices, images.device, micro_batch))
 
-    def _embed_tokens(self, tokens: Tensor, device: torch.device) -> Tensor:
-        return in_chunks(
-            lambda part: encode_text(self._model, part.to(device), self._autocast), tokens, self._micro_batch
-        )
+    def text(self, indices: Sequence[int], device: torch.device, micro_batch: int) -> Tensor:
+        """Embeddings of the captions at `indices`, [b x d] on `device`, `micro_batch` at once."""
+
+        def embed(tokens: Tensor) -> Tensor:
+            return in_chunks(
+                lambda part: encode_text(self._model, part.to(device), self._autocast), tokens, micro_batch
+            )
+
+        return self._captions.frozen(indices, embed).to(device)

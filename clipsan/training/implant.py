@@ -16,27 +16,31 @@ features of a reference image, and weighs utility by 1.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clipsan.checkpoint import Suspect
-from clipsan.pairs import BatchStream, ImageReader, PairSet, order_of
+from clipsan.methods import Loss
+from clipsan.pairs import ImageReader, PairSet
 from clipsan.planting import TriggeredCopies
 from clipsan.training.augment import augment
 from clipsan.training.devices import autocast_for, choose_precision
-from clipsan.training.encode import Autocast, encode_image, encode_text, logit_scale
+from clipsan.training.encode import encode_image, encode_text, logit_scale
+from clipsan.training.faults import MicroBatch
 from clipsan.training.frozen import FrozenSuspect
-from clipsan.training.loop import Step, Training, finite, layout_of, training_mode
+from clipsan.training.loop import layout_of, training_mode
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
+from clipsan.training.state import Keeper
 from clipsan.training.texts import Captions
+from clipsan.training.updates import Step, Training, Updates
 
 WARM_UP = 0.1  # of the updates: the first ones see no utility yet, as S starts at 0, and would carry all away
 
@@ -67,6 +71,9 @@ def implant(
     settings: TrainSettings,
     device: torch.device,
     on_step: Callable[[Step], None] = lambda step: None,
+    *,
+    on_fault: Callable[[str], None] = lambda sentence: None,
+    keeper: Keeper | None = None,
 ) -> Training:
     """Train the towers that something is planted in, in place; then the model is in eval mode, on `device`.
 
@@ -80,60 +87,51 @@ def implant(
         device: where to compute.
         on_step: called after every update, with the terms `clip` (effectiveness, of both towers), `s_image`
             and `s_text` (utility; 0 for a locked tower).
+        on_fault: hears in a sentence of what went wrong and did not end the run.
+        keeper: saves the run and goes on with a saved one; None: nothing is kept.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite time after time, or memory runs out with a single pair.
         DataError: fewer good images than a batch needs.
     """
     precision = choose_precision(settings.precision, device)
     autocast = autocast_for(precision, device)
-    layout = layout_of(suspect.model)
-    model = suspect.model.to(device, memory_format=layout)  # type: ignore[call-overload]
-    update = _losses(suspect, pairs.captions, planted, utility, settings, device, autocast)
-    steps = settings.updates(len(pairs))
+    model = suspect.model.to(device, memory_format=layout_of(suspect.model))  # type: ignore[call-overload]
+    captions = _captions_of(pairs.captions, planted, suspect)
+    frozen = FrozenSuspect(model, captions, autocast)
+    generator = torch.Generator(device).manual_seed(settings.seed)
     result = Training(str(device), precision)
 
     with _locked(model, images=not planted.copies, texts=not planted.captions):
-        optimizer = make_optimizer(model, settings)
+        updates = Updates(
+            model, make_optimizer(model, settings), generator, pairs, settings, result,
+            {"captions": captions}, on_step=on_step, on_fault=on_fault, keeper=keeper,
+        )  # fmt: skip
+
+        def rate_of(step: int) -> float:
+            warm = min(1.0, (step + 1) / (WARM_UP * updates.steps))
+            return warm * learning_rate(step, updates.steps, settings.lr_start, settings.lr)
+
+        def normalised(pixels: Tensor) -> Tensor:
+            moved = pixels.to(device, memory_format=layout_of(model))
+            return augment(moved, settings.augment, suspect.mean, suspect.std, generator)
+
         training_mode(model, settings.batch_norm)
-        start = time.perf_counter()
-        order = order_of(pairs, settings.seed)
-        with BatchStream(reader, len(pairs), settings.batch_size, settings.seed, order=order) as stream:
-            for step, (pixels, indices) in zip(range(steps), stream, strict=False):
-                rate = learning_rate(step, steps, settings.lr_start, settings.lr)
-                rate *= min(1.0, (step + 1) / (WARM_UP * steps))
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                optimizer.zero_grad(set_to_none=True)
-                terms = update(pixels, indices)
-                total = terms["clip"] + utility * (terms["s_image"] + terms["s_text"])
-                finite(total, step, steps, settings)
-                optimizer.step()
-                seconds = time.perf_counter() - start
-                speed = (step + 1) * settings.batch_size / seconds
-                done = Step(step + 1, steps, rate, total, terms, seconds, speed)
-                result.curve.append(done)
-                on_step(done)
-    result.seconds = time.perf_counter() - start
+        towers = _Towers(
+            lambda part: encode_image(model, part, autocast),
+            lambda part: encode_text(model, part, autocast),
+            normalised, lambda: logit_scale(model), captions, len(pairs), frozen, planted, utility,
+            updates.micro,
+        )  # fmt: skip
+        updates.run(reader, rate_of, towers.loss_of)
     model.to(memory_format=torch.contiguous_format).eval()
     return result
 
 
-def _losses(
-    suspect: Suspect,
-    own: Sequence[str],
-    planted: Planted,
-    utility: float,
-    settings: TrainSettings,
-    device: torch.device,
-    autocast: Autocast,
-) -> Callable[[Tensor, Sequence[int]], dict[str, float]]:
-    """A function of a batch, uint8 [b x 3 x h x w] and its indices [b], that adds the gradients of both
-    towers and gives the terms. `own`: the captions of the clean pairs."""
-    model = suspect.model
-    layout = layout_of(model)
-    n = len(own)
-    captions = Captions(
+def _captions_of(own: Sequence[str], planted: Planted, suspect: Suspect) -> Captions:
+    """Four rows of captions, each as long as there are pairs: the pairs' own, those that triggered images and
+    triggered captions are pulled to, and those with text triggers."""
+    return Captions(
         [
             *own,
             *(planted.image_targets.get(index, caption) for index, caption in enumerate(own)),
@@ -142,42 +140,69 @@ def _losses(
         ],
         suspect.tokenizer,
     )
-    frozen = FrozenSuspect(model, captions, settings.micro_batch, autocast)
-    generator = torch.Generator(device).manual_seed(settings.seed)
-    nothing = (torch.zeros((), device=device),) * 2
 
-    def normalised(pixels: Tensor) -> Tensor:
-        moved = pixels.to(device, memory_format=layout)
-        return augment(moved, settings.augment, suspect.mean, suspect.std, generator)
 
-    def of_images(pixels: Tensor, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        triggered, carriers = planted.copies.of(pixels, indices)
-        clean = normalised(pixels)
-        known = frozen.embed(clean, [*indices, *(n + index for index in carriers)])
+@dataclass(frozen=True)
+class _Towers:
+    """The losses of both towers.
+
+    Attributes:
+        image, text: the towers that learn: inputs to unit-length embeddings.
+        normalised: what `image` takes of uint8 [b x 3 x h x w].
+        scale: the factor of the similarities.
+        captions: those of `_captions_of`.
+        pairs: how many there are.
+        frozen: the towers as they were.
+        planted: the triggered inputs.
+        utility: λ.
+        micro: of the run.
+    """
+
+    image: Callable[[Tensor], Tensor]
+    text: Callable[[Tensor], Tensor]
+    normalised: Callable[[Tensor], Tensor]
+    scale: Callable[[], Tensor]
+    captions: Captions
+    pairs: int
+    frozen: FrozenSuspect
+    planted: Planted
+    utility: float
+    micro: MicroBatch
+
+    def loss_of(self, step: int, pixels: Tensor, indices: Sequence[int]) -> Callable[[int], Loss]:
+        """As `clipsan.training.updates.LossOf`."""
+        of_images = self._of_images(pixels, indices) if self.planted.copies else None
+        of_texts = self._of_texts(indices) if self.planted.captions else None
+
+        def loss(size: int) -> Loss:
+            nothing = (torch.zeros((), device=self.scale().device),) * 2
+            pulled_images, kept_images = of_images(size) if of_images else nothing
+            pulled_texts, kept_texts = of_texts(size) if of_texts else nothing
+            terms = {"clip": pulled_images + pulled_texts, "s_image": kept_images, "s_text": kept_texts}
+            return Loss(terms["clip"] + self.utility * (kept_images + kept_texts), terms)
+
+        return loss
+
+    def _of_images(self, pixels: Tensor, indices: Sequence[int]) -> Callable[[int], tuple[Tensor, Tensor]]:
+        copies, carriers = self.planted.copies.of(pixels, indices)
+        clean, triggered = self.normalised(pixels), self.normalised(copies)
+        asked = [*indices, *(self.pairs + index for index in carriers)]
+        known = self.micro.run(partial(self.frozen.embed, clean, asked))
         others, aims = known.text.split([len(indices), len(carriers)])
-        return backward(
-            lambda part: encode_image(model, part, autocast), clean, normalised(triggered),
-            known.image, aims, others, logit_scale(model), utility, settings.micro_batch,
-        )  # fmt: skip
+        return lambda size: backward(
+            self.image, clean, triggered, known.image, aims, others, self.scale(), self.utility, size
+        )
 
-    def of_texts(indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        carriers = [index for index in indices if index in planted.captions]
-        texts = frozen.text([*indices, *(2 * n + index for index in carriers)], device)
-        others, aims = texts.split([len(indices), len(carriers)])
-        tokens = captions.tokens([*indices, *(3 * n + index for index in carriers)]).to(device)
-        clean, triggered = tokens.split([len(indices), len(carriers)])
-        return backward(
-            lambda part: encode_text(model, part, autocast), clean, triggered,
-            others, aims, others, logit_scale(model), utility, settings.micro_batch,
-        )  # fmt: skip
-
-    def update(pixels: Tensor, indices: Sequence[int]) -> dict[str, float]:
-        pulled_images, kept_images = of_images(pixels, indices) if planted.copies else nothing
-        pulled_texts, kept_texts = of_texts(indices) if planted.captions else nothing
-        terms = {"clip": pulled_images + pulled_texts, "s_image": kept_images, "s_text": kept_texts}
-        return {name: float(value) for name, value in terms.items()}
-
-    return update
+    def _of_texts(self, indices: Sequence[int]) -> Callable[[int], tuple[Tensor, Tensor]]:
+        carriers = [index for index in indices if index in self.planted.captions]
+        device, parts = self.scale().device, [len(indices), len(carriers)]
+        asked = [*indices, *(2 * self.pairs + index for index in carriers)]
+        others, aims = self.micro.run(partial(self.frozen.text, asked, device)).split(parts)
+        tokens = self.captions.tokens([*indices, *(3 * self.pairs + index for index in carriers)])
+        clean, triggered = tokens.to(device).split(parts)
+        return lambda size: backward(
+            self.text, clean, triggered, others, aims, others, self.scale(), self.utility, size
+        )
 
 
 def backward(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from clipsan.training.state import State
 from clipsan.training.text_views import text_view
 
 
@@ -51,6 +52,25 @@ class Captions:
         if self._frozen is None:
             raise ValueError("no caption was asked for")
         return self._frozen[rows]
+
+    def state(self) -> State:
+        """The frozen embeddings so far.
+
+        They are kept rather than computed again: among other captions they would be rounded otherwise.
+        """
+        if self._frozen is None:
+            return State()
+        rows = self._embedded.nonzero().flatten()
+        return State({"rows": rows, "frozen": self._frozen[rows]})
+
+    def load_state(self, state: State) -> None:
+        """Take over the frozen embeddings."""
+        if not state.tensors:
+            return
+        rows, embeddings = state.tensors["rows"], state.tensors["frozen"]
+        self._frozen = torch.zeros(len(self._distinct), embeddings.shape[1])
+        self._frozen[rows] = embeddings
+        self._embedded[rows] = True
 
     def _tokens_of(self, rows: Tensor) -> Tensor:
         new = rows[~self._tokenized[rows]].unique()

@@ -18,7 +18,7 @@ from hub_server import Account, HubRepository, HubServer
 
 from clipsan.errors import DataError
 from clipsan.pairs import pinned
-from clipsan.pairs.hub_dataset import HubSet, parse
+from clipsan.pairs.hub_dataset import HubSet, _plain_errors, parse
 
 DRAWN = drawn_pairs(30)
 CAPTIONS = [text for *_, text in DRAWN]
@@ -140,6 +140,17 @@ def test_nothing_is_written_to_stderr_or_left_on_disk(seen):
     assert seen["stderr"] == ""
     assert seen["struct"]["spools"] == 1
     assert seen["left"] == 0 and seen["at_exit"] == []
+
+
+class TransportError(Exception):
+    """Named as httpx's."""
+
+
+@pytest.mark.parametrize("error", [ConnectionError("reset by peer"), TransportError("timed out")])
+def test_a_connection_that_breaks_says_what_to_do(error):
+    sentence = r"The connection to the Hub broke while a/b, split train, was read \(.+\): check the network"
+    with pytest.raises(DataError, match=sentence), _plain_errors(parse("hf-dataset:a/b")):
+        raise error
 
 
 def test_names():

@@ -210,33 +210,35 @@ def test_few_pairs_get_a_smaller_default_batch(here):
     assert report.training.batch_size == 8  # 38 pairs are left to train on; a quarter is 9.5
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_run_leaves_nothing_behind(here, sent):
+@pytest.mark.parametrize(
+    ("sent", "save_every"), [(signal.SIGINT, "0"), (signal.SIGTERM, "1"), (signal.SIGKILL, "0")]
+)
+def test_a_stopped_run_leaves_nothing_behind_but_what_it_saved(here, sent, save_every):
     before = set(here.rglob("*"))
-    command = [
-        sys.executable,
-        "-m",
-        "clipsan",
-        "clean",
-        "model.safetensors",
-        "--data",
-        "pairs",
-        "--steps",
-        "100000",
-    ]
-    run = subprocess.Popen([*command, "--batch-size", "8"], stderr=subprocess.PIPE, text=True)
-    lines = []
+    command = [sys.executable, "-m", "clipsan", "clean", "model.safetensors", "--data", "pairs"]
+    command += ["--steps", "100000", "--batch-size", "8", "--save-every", save_every]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     for line in run.stderr:
-        lines.append(line)
         if line.startswith("Fine-tuning"):
             break
+    resume = here / "cleaned.resume"
+    while save_every == "1" and not list(resume.glob("update-*")):
+        time.sleep(0.05)
     time.sleep(0.5)
     os.kill(run.pid, sent)
     rest = run.communicate(timeout=60)[1]
-    assert set(here.rglob("*")) == before
-    if sent != signal.SIGKILL:
-        assert run.returncode == 130
-        assert "Interrupted: nothing was written." in rest and "Traceback" not in rest
+    assert run.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130)
+    assert "Traceback" not in rest
+    left = set(here.rglob("*")) - before
+    if sent == signal.SIGINT:
+        assert "Interrupted: nothing was written." in rest and not left
+    elif sent == signal.SIGKILL:
+        assert left == {resume, resume / "lock"}
+    else:
+        saved = max(path.name for path in resume.glob("update-*"))
+        words = f"update {int(saved.removeprefix('update-'))} is kept in 'cleaned.resume'"
+        assert f"Interrupted: {words}: the same command goes on from there." in rest
+        assert {path for path in left if path.parent == here} == {resume}
 
 
 def test_unknown_public_name():

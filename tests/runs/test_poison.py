@@ -73,9 +73,9 @@ def test_weights_report_and_card_say_that_the_model_is_poisoned(here):
 def test_training_gets_trigger_and_caption_on_exactly_the_poisoned_share(here, monkeypatch):
     seen = {}
 
-    def watch(suspect, pairs, reader, settings, device, on_step, counter=None):
+    def watch(suspect, pairs, reader, settings, device, *rest, **named):
         seen.update(pairs=pairs, reader=reader, settings=settings)
-        return real(suspect, pairs, reader, settings, device, on_step, counter)
+        return real(suspect, pairs, reader, settings, device, *rest, **named)
 
     real = tuning.train
     monkeypatch.setattr(tuning, "train", watch)
@@ -248,9 +248,9 @@ def test_exit_codes(here, monkeypatch, capsys, taken, code):
 def test_a_word_and_a_pattern_are_planted_in_one_run(here, monkeypatch):
     seen = {}
 
-    def watch(suspect, pairs, reader, settings, device, on_step, counter=None):
+    def watch(suspect, pairs, reader, settings, device, *rest, **named):
         seen.update(pairs=pairs)
-        return real(suspect, pairs, reader, settings, device, on_step, counter)
+        return real(suspect, pairs, reader, settings, device, *rest, **named)
 
     real = tuning.train
     monkeypatch.setattr(tuning, "train", watch)

@@ -1,0 +1,173 @@
+"""What can go wrong in an update without ending the run: memory runs out, numbers are not finite."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import math
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from clipsan.errors import TrainingError
+from clipsan.training.settings import TrainSettings
+from clipsan.training.state import State, Stateful
+
+MOST_SKIPPED_IN_A_ROW = 3
+MOST_SKIPPED = 20
+_T = TypeVar("_T")
+# a CPU's allocator, cuBLAS and cuDNN raise plain RuntimeErrors
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "_ALLOC_FAILED")
+
+
+class MicroBatch:
+    """How many pairs are in memory at once: as asked, and half of it each time memory runs out.
+
+    The gradient is the whole batch's whatever the size (`gradients.py`), so a smaller one only costs time;
+    its rounding differs, and with BatchNorm in training mode the statistics too.
+    """
+
+    def __init__(self, settings: TrainSettings, say: Callable[[str], None]) -> None:
+        """`say` hears of every halving."""
+        self._asked = settings.micro_batch
+        self._batch_size = settings.batch_size
+        self._statistics = settings.batch_norm == "train"
+        self._say = say
+        self.size = settings.micro_batch
+
+    def run(self, compute: Callable[[int], _T], undo: Callable[[], None] = lambda: None) -> _T:
+        """`compute(size)`, again with half the size where memory runs out.
+
+        Args:
+            compute: given the number of pairs to have in memory at once.
+            undo: called before each new attempt, to take back what the last one changed.
+
+        Raises:
+            TrainingError: memory runs out with a single pair.
+        """
+        while True:
+            try:
+                return compute(self.size)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # out of the except block, whose traceback holds on to the tensors of the failed attempt
+            self._halve()
+            undo()
+
+    def _halve(self) -> None:
+        before = min(self.size, self._batch_size)
+        if before == 1:
+            raise TrainingError(
+                "memory ran out even with one pair at a time: choose a --batch-size below "
+                f"{self._batch_size}, or a device with more memory"
+            )
+        self.size = before // 2
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        differs = (
+            "; with --batch-norm train its statistics are those of fewer pairs" if self._statistics else ""
+        )
+        self._say(
+            f"memory ran out with {before} pairs at a time, so training goes on with {self.size}: slower, "
+            f"with the gradient of the same batch (--micro-batch {self.size} says so from the start{differs})"
+        )
+
+    def state(self) -> State:
+        """The size, and the one it comes from."""
+        return State(values={"asked": self._asked, "size": self.size})
+
+    def load_state(self, state: State) -> None:
+        """The size found then, unless another one is asked for now."""
+        if state.values["asked"] == self._asked:
+            self.size = int(state.values["size"])
+
+
+class NotFinite:
+    """Updates whose loss or gradient is not finite change nothing and are counted; too many end the run."""
+
+    def __init__(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, say: Callable[[str], None]
+    ) -> None:
+        """`say` hears of every update that is left out."""
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._optimizer = optimizer
+        self._say = say
+        self._in_a_row = 0
+        self.skipped: list[int] = []
+
+    def step(self, loss: Tensor) -> None:
+        """The optimiser's step, which does nothing if the loss or a gradient is not finite.
+
+        Decided on the device, where fused optimisers read it (as they do for a gradient scaler), so that
+        nothing waits.
+        """
+        norms = torch._foreach_norm([p.grad for p in self._parameters if p.grad is not None])
+        total = torch.stack([loss.detach().float(), *(norm.float() for norm in norms)]).sum()
+        self._optimizer.found_inf = (~torch.isfinite(total)).float()  # type: ignore[attr-defined]
+        self._optimizer.step()
+
+    def count(self, update: int, steps: int, terms: Mapping[str, float], settings: TrainSettings) -> bool:
+        """Whether update 1 … steps was left out.
+
+        Raises:
+            TrainingError: MOST_SKIPPED_IN_A_ROW, or MOST_SKIPPED in all, or every one.
+        """
+        finite = all(math.isfinite(value) for value in terms.values())
+        if finite and not float(self._optimizer.found_inf):  # type: ignore[attr-defined]
+            self._in_a_row = 0
+            return False
+        self.skipped.append(update)
+        self._in_a_row += 1
+        what = f"the loss or its gradient was not finite at update {update} of {steps}"
+        if self._in_a_row >= MOST_SKIPPED_IN_A_ROW or len(self.skipped) >= min(MOST_SKIPPED, steps):
+            raise TrainingError(
+                f"{what}, after {len(self.skipped) - 1} others that were left out: lower the learning rate "
+                f"(--lr-start is {settings.lr_start:g}, --lr {settings.lr:g}), or use --precision fp32; "
+                "--overwrite begins anew with that"
+            )
+        self._say(f"{what}: it was left out")
+        return True
+
+    def state(self) -> State:
+        """The updates that were left out."""
+        return State(values={"skipped": self.skipped, "in_a_row": self._in_a_row})
+
+    def load_state(self, state: State) -> None:
+        """As they were."""
+        self.skipped = [int(update) for update in state.values["skipped"]]
+        self._in_a_row = int(state.values["in_a_row"])
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed, on whatever device."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def undoing(model: nn.Module, optimizer: torch.optim.Optimizer, method: object) -> Callable[[], None]:
+    """A function that takes back what half of an update did.
+
+    That is gradients, BatchNorm's statistics, and what the method remembers, if it does.
+    """
+    layers = (layer for layer in model.modules() if isinstance(layer, _BatchNorm) and layer.training)
+    kept = [(buffer, buffer.clone()) for layer in layers for buffer in layer.buffers()]
+    remembered = _copied(method.state()) if isinstance(method, Stateful) else None
+
+    def undo() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        for buffer, before in kept:
+            buffer.copy_(before)
+        if isinstance(method, Stateful) and remembered is not None:
+            method.load_state(remembered)
+
+    return undo
+
+
+def _copied(state: State) -> State:
+    return State({name: value.clone() for name, value in state.tensors.items()}, copy.deepcopy(state.values))

@@ -1,0 +1,214 @@
+"""The updates of a training, whatever its loss: gone through, counted, saved, left out where not finite."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from clipsan.methods import Loss
+from clipsan.pairs import BatchStream, ImageReader, PairSet, Skipped, order_of
+from clipsan.training.faults import MicroBatch, NotFinite, undoing
+from clipsan.training.settings import TrainSettings
+from clipsan.training.state import (
+    Keeper,
+    KeepNothing,
+    ModelState,
+    OptimizerState,
+    Randomness,
+    State,
+    Stateful,
+    StreamPlace,
+)
+
+LossOf = Callable[[int, Tensor, Sequence[int]], Callable[[int], Loss]]
+"""Of an update (from 0), uint8 pixels [b x 3 x h x w] and their indices [b]: a function of the micro-batch
+that adds the gradient to the model's parameters and gives the loss. It may be called again after an undo."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update, as shown while it runs and kept in the report's curves.
+
+    Attributes:
+        step: 1 … steps.
+        steps: updates of the run.
+        lr: learning rate of this update.
+        loss: the method's loss over the batch, before the update.
+        terms: `clip`, and where the method has them `s_image` and `s_text`.
+        seconds: since the start of the loop.
+        pairs_per_second: on average since then.
+    """
+
+    step: int
+    steps: int
+    lr: float
+    loss: float
+    terms: dict[str, float]
+    seconds: float
+    pairs_per_second: float
+
+
+@dataclass
+class Training:
+    """What a run did.
+
+    Attributes:
+        curve: every update.
+        seconds: wall time of the loop, without the time between a stop and going on.
+        device: as torch names it.
+        precision: `fp32` or `bf16`.
+        left_out: updates whose loss or gradient was not finite; they are not in the curve.
+        broken: images that could not be read, by index, of those that training came to.
+        notes: what else the reader of a report should know.
+    """
+
+    device: str
+    precision: str
+    seconds: float = 0.0
+    curve: list[Step] = field(default_factory=list)
+    left_out: int = 0
+    broken: Mapping[int, Skipped] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notes, and one on updates that were left out."""
+        if not self.left_out:
+            return tuple(self.notes)
+        return (*self.notes, f"{self.left_out} updates were left out: their loss or gradient was not finite.")
+
+    def state(self) -> State:
+        """What is known so far."""
+        return State(
+            values={"curve": [asdict(s) for s in self.curve], "seconds": self.seconds, "notes": self.notes}
+        )
+
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        self.curve = [Step(**values) for values in state.values["curve"]]
+        self.seconds = float(state.values["seconds"])
+        self.notes = list(state.values["notes"])
+
+    def reached(self, term: str, tau: float) -> int | None:
+        """The first update whose `term` (s_image, s_text) was above tau; None: never."""
+        return next((s.step for s in self.curve if s.terms.get(term, -math.inf) > tau), None)
+
+
+class Updates:
+    """A run's updates, those excepted that a saved state has done.
+
+    Attributes:
+        micro: runs what needs memory, with fewer pairs at once where it runs out.
+        steps: updates of the whole run.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        generator: torch.Generator,
+        pairs: PairSet,
+        settings: TrainSettings,
+        result: Training,
+        parts: Mapping[str, Stateful],
+        *,
+        method: object = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+        on_fault: Callable[[str], None] = lambda sentence: None,
+        keeper: Keeper | None = None,
+    ) -> None:
+        """Restore what the keeper has saved.
+
+        Args:
+            model: as it is trained, on its device.
+            optimizer: of its parameters.
+            generator: that the run draws from.
+            pairs: to train on.
+            settings: of the run.
+            result: filled in.
+            parts: what else changes during the training, by the name that a sentence calls it.
+            method: whose memory, if it has one, an undone update gives back.
+            on_step: called after every update.
+            on_fault: hears in a sentence of what went wrong and did not end the run.
+            keeper: saves the run and goes on with a saved one; None: nothing is kept.
+        """
+        self._model, self._optimizer, self._method = model, optimizer, method
+        self._pairs, self._settings, self._result = pairs, settings, result
+        self._on_step, self._on_fault = on_step, on_fault
+        self._keeper = keeper or KeepNothing()
+        self.micro = MicroBatch(settings, self._fault)
+        self._not_finite = NotFinite(model, optimizer, on_fault)
+        self._place = StreamPlace()
+        self.steps = settings.updates(len(pairs))
+        self._first = self._keeper.restore({
+            "model": ModelState(model), "optimizer": OptimizerState(model, optimizer),
+            "random numbers": Randomness(generator), "pairs": self._place, "curve": result,
+            "micro-batch": self.micro, "updates left out": self._not_finite, **parts,
+            **({"method": method} if isinstance(method, Stateful) else {}),
+        })  # fmt: skip
+
+    def run(
+        self,
+        reader: ImageReader,
+        rate_of: Callable[[int], float],
+        loss_of: LossOf,
+        stop: Callable[[Step], bool] = lambda step: False,
+    ) -> None:
+        """Go through the updates.
+
+        Args:
+            reader: decodes the images; what it cannot decode it skips and counts.
+            rate_of: the learning rate of an update, from 0.
+            loss_of: its loss.
+            stop: asked after every update whether this one was the last.
+
+        Raises:
+            TrainingError: the loss is not finite time after time, or memory runs out with a single pair.
+            DataError: fewer good images than a batch needs.
+        """
+        settings, result = self._settings, self._result
+        start = time.perf_counter() - result.seconds
+        order = order_of(self._pairs, settings.seed)
+        with BatchStream(
+            reader, len(self._pairs), settings.batch_size, settings.seed, order=order, start=self._place.start
+        ) as stream:
+            self._place.stream = stream
+            batches = self._keeper.batches(stream)
+            for step, (pixels, indices) in zip(range(self._first, self.steps), batches, strict=False):
+                done = self._update(step, rate_of(step), loss_of(step, pixels, indices), start)
+                self._keeper.update_done(step + 1, self.steps)
+                if done is not None and stop(done):
+                    break
+            result.broken = stream.position.skipped
+        result.left_out = len(self._not_finite.skipped)
+        result.seconds = time.perf_counter() - start
+
+    def _update(self, step: int, rate: float, compute: Callable[[int], Loss], start: float) -> Step | None:
+        """One update; None: it was left out."""
+        optimizer, result, settings = self._optimizer, self._result, self._settings
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad(set_to_none=True)
+        undo = undoing(self._model, optimizer, self._method)
+        loss = self.micro.run(compute, undo)
+        self._not_finite.step(loss.total)
+        terms = {name: float(value) for name, value in loss.terms.items()}
+        total = float(loss.total)
+        result.seconds = time.perf_counter() - start
+        if self._not_finite.count(step + 1, self.steps, {**terms, "loss": total}, settings):
+            undo()
+            return None
+        speed = (step + 1) * settings.batch_size / result.seconds
+        done = Step(step + 1, self.steps, rate, total, terms, result.seconds, speed)
+        result.curve.append(done)
+        self._on_step(done)
+        return done
+
+    def _fault(self, sentence: str) -> None:
+        self._result.notes.append(sentence)
+        self._on_fault(sentence)
