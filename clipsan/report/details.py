@@ -45,7 +45,7 @@ def paired_rows(report: Report) -> list[list[str]]:
         return []
     tested: list[tuple[str, Paired | None]] = [("Clean accuracy", report.evaluation.paired)]
     tested += [(f"ASR {_name(trigger)}", trigger.paired) for trigger in report.evaluation.attacks]
-    rows = [["Same images, before and after", "n", "suspect only", "cleaned only", "p"]]
+    rows = [["Same images, before and after", "n", "suspect only", f"{report.roles[-1]} only", "p"]]
     rows += [
         [name, str(test.n), str(test.lost), str(test.gained), _p(test.p)] for name, test in tested if test
     ]

@@ -107,6 +107,12 @@ def test_rows(report):
     assert retrieval_rows(report) == []
 
 
+def test_paired_rows_name_the_model_that_was_made(report):
+    poisoned = replace(report, models=(report.models[0], replace(report.models[1], role="poisoned")))
+    assert paired_rows(report)[0][2:4] == ["suspect only", "cleaned only"]
+    assert paired_rows(poisoned)[0][2:4] == ["suspect only", "poisoned only"]
+
+
 def test_retrieval_rows_leave_out_what_was_not_measured(report):
     recalls = Recalls(Rates(Rate(3, 10), Rate(2, 10)), Rates(Rate(8, 10), Rate(7, 10)), Rates(None, None))
     changed = replace(report, evaluation=replace(report.evaluation, retrieval=Retrieval(recalls, recalls)))
