@@ -165,6 +165,12 @@ VICTIMS = (
         (("blended-text:strength=1", "teddy"),),
     ),
     Victim(
+        "vit-sig",
+        "vit-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 20",
+        (("sig", "basketball"),),
+    ),
+    Victim(
         "vit-filter",
         "vit-clean",
         f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 20",
