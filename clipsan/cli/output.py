@@ -52,6 +52,7 @@ class Output:
         from clipsan.report import (
             accuracy_rows,
             exit_code,
+            persistence_rows,
             pull_rows,
             repeat_rows,
             report_text,
@@ -62,7 +63,8 @@ class Output:
         if self.json:
             sys.stdout.write(report_text(report))
         else:
-            for rows in (accuracy_rows(report), trigger_rows(report), pull_rows(report), repeat_rows(report)):
+            tables = (accuracy_rows, trigger_rows, pull_rows, repeat_rows, persistence_rows)
+            for rows in (rows_of(report) for rows_of in tables):
                 if rows:
                     self.table(rows)
             if report.loop is not None and report.loop.met:  # else it is a reason for the verdict

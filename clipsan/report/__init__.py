@@ -16,6 +16,7 @@ from clipsan.evaluation.statistics import Rate
 from clipsan.report.comparison import Comparison, compare, difference_rows, measure_rows
 from clipsan.report.details import class_rows, paired_rows, pull_rows, repeat_rows, retrieval_rows
 from clipsan.report.durability import Persistence, Return, Variation, Varied
+from clipsan.report.durability_rows import persistence_rows
 from clipsan.report.html import to_html
 from clipsan.report.json_file import parse_report, read_report, report_text, write_report
 from clipsan.report.markdown import to_markdown
@@ -109,6 +110,7 @@ __all__ = [
     "measure_rows",
     "paired_rows",
     "parse_report",
+    "persistence_rows",
     "pull_rows",
     "read_report",
     "repeat_rows",

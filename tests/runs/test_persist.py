@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import pytest
 
 import clipsan
+from clipsan.cli import main
 from clipsan.errors import UsageError
 from clipsan.report import read_report
 
@@ -43,3 +45,12 @@ def test_pairs_that_may_not_be_clean_are_not_trained_on(here):
     with pytest.raises(UsageError, match="give --eval a labelled set"):
         clipsan.audit(data="pairs", **SHORT)
     assert clipsan.audit(data="pairs", eval="eval", **SHORT).report.evaluation.persistence.pairs == 41
+
+
+def test_the_rate_after_the_training_is_shown(here, capsys, monkeypatch):
+    line = "clipsan audit model --eval eval --data pairs --trigger stripes --persist --persist-steps 2"
+    monkeypatch.setattr(sys, "argv", [*line.split(), "--device", "cpu"])
+    with pytest.raises(SystemExit):
+        main()
+    shown = capsys.readouterr().err
+    assert "After benign fine-tuning" in shown and "ASR stripes" in shown
