@@ -96,7 +96,8 @@ def implant(
     """
     precision = choose_precision(settings.precision, device)
     autocast = autocast_for(precision, device)
-    model = suspect.model.to(device, memory_format=layout_of(suspect.model))  # type: ignore[call-overload]
+    layout = layout_of(suspect.model)
+    model = suspect.model.to(device, memory_format=layout)  # type: ignore[call-overload]
     captions = _captions_of(pairs.captions, planted, suspect)
     frozen = FrozenSuspect(model, captions, autocast)
     generator = torch.Generator(device).manual_seed(settings.seed)
@@ -113,7 +114,7 @@ def implant(
             return warm * learning_rate(step, updates.steps, settings.lr_start, settings.lr)
 
         def normalised(pixels: Tensor) -> Tensor:
-            moved = pixels.to(device, memory_format=layout_of(model))
+            moved = pixels.to(device, memory_format=layout)
             return augment(moved, settings.augment, suspect.mean, suspect.std, generator)
 
         training_mode(model, settings.batch_norm)
