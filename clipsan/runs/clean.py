@@ -42,6 +42,7 @@ from clipsan.runs.unfinished import open_keeper, resumable
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import check_dose
 from clipsan.training.devices import choose_device
+from clipsan.training.profile import Profile
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
 from clipsan.triggers import parse_triggers, write_trigger_file
 
@@ -110,6 +111,7 @@ def clean(
     dtype: str = "keep",
     no_gallery: bool = False,
     save_every: int | None = None,
+    profile: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Cleaned:
@@ -170,6 +172,7 @@ def clean(
         no_gallery: no images of the evaluation set in the report and beside it.
         save_every: updates between saved states of the run, beside `out`; the same call goes on from the
             newest. None: every 10 minutes; 0: never. Rounds of `until` and probes of `auto` are not saved.
+        profile: the report says where the training's time went; on a GPU it then takes longer.
         overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
 
@@ -178,7 +181,7 @@ def clean(
         StoppedError: a KeyboardInterrupt, where the training up to it is kept.
     """
     watcher = watcher or Watcher()
-    thresholds = checked_thresholds(max_asr, max_drop)
+    thresholds, timed = checked_thresholds(max_asr, max_drop), asked_profile(profile, until)
     search = asked_search(method, tau, lr, held_out)
     asked = TrainSettings(
         method=method, tau=search.tau, in_modal=in_modal, pool=pool, match_every=match_every,
@@ -228,7 +231,8 @@ def clean(
             closed.put_into(suspect)
             if closed
             else fine_tune(
-                suspect, material.train, material.reader, settings, where, watcher, against, keeper
+                suspect, material.train, material.reader, settings, where, watcher, against, keeper,
+                timed,
             )
         ),
         "cleaned", probe, suspect, where, micro_batch, watcher,
@@ -254,6 +258,7 @@ def clean(
                 "counter_share": counter_share, "counter_pull": counter_pull, "until": until,
                 "effort": effort, "device": device, "arch": arch, "activation": activation,
                 "text_from": text_from, "format": format, "dtype": dtype, "no_gallery": no_gallery,
+                "profile": profile,
                 **settings.to_dict(),
             },
             seed=seed,
@@ -261,7 +266,7 @@ def clean(
                 material.pairs, material.train, len(kept) if kept else 0, run.broken,
                 material.filtered.record if material.filtered else None,
             ),
-            training=training_of(run, closed.settings if closed else settings),
+            training=training_of(run, closed.settings if closed else settings, timed),
             evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery) if probe else None,
             thresholds=thresholds,
             warnings=(*material.warnings, *run.warnings, *doubts(suspect)),
@@ -275,6 +280,13 @@ def clean(
             material.filtered.write(folder)
         write_reports(folder, report, probe)
     return Cleaned(report, Path(out), suspect)
+
+
+def asked_profile(profile: bool, until: str | None) -> Profile | None:
+    """What takes the training's time, if that is asked for. UsageError with rounds, which train repeatedly."""
+    if profile and until is not None:
+        raise UsageError("--profile times one training, and --until asks for several: leave one of them out")
+    return Profile() if profile else None
 
 
 def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:
