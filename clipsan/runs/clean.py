@@ -283,7 +283,7 @@ def clean(
 
 
 def asked_profile(profile: bool, until: str | None) -> Profile | None:
-    """What takes the training's time, if that is asked for. UsageError with rounds, which train repeatedly."""
+    """What takes the training's time, if asked for. UsageError with rounds, which train repeatedly."""
     if profile and until is not None:
         raise UsageError("--profile times one training, and --until asks for several: leave one of them out")
     return Profile() if profile else None
