@@ -4,9 +4,9 @@
 
 Writes OUT.md and OUT.json. Each row trains on 500-pixel JPEGs made here: pairs per second, the share of the
 measured rate of matrix products, peak memory, and the share of the time that waits for data, of a profiled
-run of its own. The first update of each is not timed; batches read ahead meanwhile are a head start for both,
-so where input is the limit, few updates flatter both. The plain loop (`training_speed.py`) follows in the rows where it fits. --tiny: the same with
-a small model, few images and the CPU.
+run of its own. The first update of each is not timed; batches read ahead meanwhile are a head start for both
+loops, so where input is the limit, few updates flatter both. The plain loop (`training_speed.py`) takes its
+turn in the rows where it fits. --tiny: the same with a small model, few images and the CPU.
 """
 
 from __future__ import annotations
