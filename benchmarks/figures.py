@@ -36,6 +36,8 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TERMINAL = 104
 """Columns of the drawn terminal."""
+SHEET_SIDE = 128
+"""Side of an image on the sheet of triggers, px."""
 PHONE, GAP, GAP_COLOUR = 390, 30, (213, 217, 226)
 COLOURS = 128
 """Of a picture's palette, which keeps the repository small."""
@@ -152,8 +154,9 @@ def main() -> None:
         print("without --victim the pictures of its report stay as they are", file=sys.stderr)
     wanted = asked.__contains__
     if wanted("triggers.png"):
-        clipsan.show_triggers(out=DOCS / "triggers.png", overwrite=True)
-        print(DOCS / "triggers.png", flush=True)
+        with tempfile.TemporaryDirectory() as made:
+            drawn = clipsan.show_triggers(out=Path(made) / "triggers.png", size=SHEET_SIDE).sheet
+            save(Image.open(str(drawn)).convert("RGB"), "triggers.png")
     if asked & {"demo.svg", "report-phone.png", *DEMO}:
         with tempfile.TemporaryDirectory() as made:
             folder = options.demo or Path("clipsan-demo")
