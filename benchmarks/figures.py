@@ -5,7 +5,7 @@
 It runs `clipsan demo` (a few minutes on a CPU; none is run where `--demo` is an earlier output, but then the
 terminal is not drawn) and photographs its report with Chromium, which has to be installed. `--victim` is the
 output of `clean` on the poisoned ResNet of photographs, and is needed for the two pictures of it: only parts
-of its report without photographs are shown.
+of its report without photographs are shown. Make it with short relative paths, for the report shows them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +35,9 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TERMINAL = 104
 """Columns of the drawn terminal."""
-SHEET_SIDE = 128
-"""Side of an image on the sheet of triggers, px."""
-PHONE, GAP, GAP_COLOUR = 390, 30, (213, 217, 226)
-COLOURS = 128
-"""Of a picture's palette, which keeps the repository small."""
+GAP, GAP_COLOUR = 30, (213, 217, 226)
+COLOURS = 256
+"""Of a picture's palette, the most there can be; it keeps the repository small."""
 
 sys.path.insert(0, str(ROOT / "tests" / "report"))
 chromium = importlib.import_module("browser")  # as the tests of the page drive it
@@ -67,16 +64,18 @@ class View:
     dark: bool = False
 
 
+TERMINAL_PICTURE, SHEET = "demo.svg", "triggers.png"
 DEMO = {
-    "report.png": View(None, 1020, 1010),
-    "report-examples.png": View("#examples", 1020, 800),
-    "report-embeddings.png": View("#embeddings", 1020, 760),
+    "report.png": [View(None, 1020, 1010)],
+    "report-phone.png": [View(start, 390, 1400) for start in (None, "#examples", "#embeddings")],
+    "report-examples.png": [View("#examples", 1020, 800)],
+    "report-embeddings.png": [View("#embeddings", 1020, 760)],
 }
+"""Pictures of the demo's report, and the views that stand beside each other in them."""
 VICTIM = {
-    "report-victim.png": View(None, 768, 1340, dark=True),
-    "report-victim-embeddings.png": View("#embeddings", 768, 1230),
+    "report-victim.png": [View(None, 768, 1340, dark=True)],
+    "report-victim-embeddings.png": [View("#embeddings", 768, 1230)],
 }
-PHONES = [View(start, PHONE, 1400) for start in (None, "#examples", "#embeddings")]
 
 
 def photograph(browser: Any, page: Path, view: View) -> Image.Image:
@@ -121,26 +120,25 @@ def terminal(folder: Path) -> None:
     output.story(made.story)
     with contextlib.suppress(typer.Exit):  # which is how a command ends
         output.finish(made.report, made.folder / "cleaned")
-    (DOCS / "demo.svg").write_text(console.export_svg(title="clipsan"), encoding="utf-8")
-    print(DOCS / "demo.svg", flush=True)
+    picture = DOCS / TERMINAL_PICTURE
+    picture.write_text(console.export_svg(title="clipsan"), encoding="utf-8")
+    print(picture, flush=True)
 
 
-def reports(page: Path, views: dict[str, View], wanted: Callable[[str], bool], phone: bool) -> None:
-    """Photograph one report."""
+def reports(page: Path, pictures: dict[str, list[View]], asked: set[str]) -> None:
+    """Photograph one report for the pictures that are asked for."""
     program = chromium.find_browser()
     if program is None:
         raise SystemExit("pictures of a report need Chromium: install it, or leave them out with --only")
     with tempfile.TemporaryDirectory() as profile, chromium.Browser(program, Path(profile)) as browser:
-        for name, view in views.items():
-            if wanted(name):
-                save(photograph(browser, page, view), name)
-        if phone and wanted("report-phone.png"):
-            save(beside([photograph(browser, page, view) for view in PHONES]), "report-phone.png")
+        for name, views in pictures.items():
+            if name in asked:
+                save(beside([photograph(browser, page, view) for view in views]), name)
 
 
 def main() -> None:
     """Draw what is asked for."""
-    names = ["demo.svg", "triggers.png", "report-phone.png", *DEMO, *VICTIM]
+    names = [TERMINAL_PICTURE, SHEET, *DEMO, *VICTIM]
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -149,26 +147,29 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=names, help="these pictures (repeatable)")
     options = parser.parse_args()
     asked = set(options.only or names)
-    if options.victim is None:
-        asked -= set(VICTIM)
-        print("without --victim the pictures of its report stay as they are", file=sys.stderr)
-    wanted = asked.__contains__
-    if wanted("triggers.png"):
-        with tempfile.TemporaryDirectory() as made:
-            drawn = clipsan.show_triggers(out=Path(made) / "triggers.png", size=SHEET_SIDE).sheet
-            save(Image.open(str(drawn)).convert("RGB"), "triggers.png")
-    if asked & {"demo.svg", "report-phone.png", *DEMO}:
-        with tempfile.TemporaryDirectory() as made:
-            folder = options.demo or Path("clipsan-demo")
+    left = (VICTIM.keys() if options.victim is None else set()) | (
+        {TERMINAL_PICTURE} if options.demo else set()
+    )
+    for name in sorted(asked & left):
+        print(f"{name} stays as it is: see --help", file=sys.stderr)
+    asked -= left
+    start = Path.cwd()
+    with tempfile.TemporaryDirectory() as made:
+        if SHEET in asked:
+            sheet, scenes = Path(made) / SHEET, Path(made) / "scenes"
+            clipsan.synth(scenes, num=1, image_format="png")
+            clipsan.show_triggers(image=next((scenes / "images").iterdir()), out=sheet, size=112)
+            save(Image.open(sheet).convert("RGB"), SHEET)
+        if asked & {TERMINAL_PICTURE, *DEMO}:
+            folder = options.demo or Path(made) / "clipsan-demo"
             if options.demo is None:
-                start = Path.cwd()
                 os.chdir(made)  # so that nothing drawn names a folder of this machine
-                terminal(folder)
+                terminal(Path(folder.name))
                 os.chdir(start)
-                folder = Path(made) / folder
-            reports(folder / "cleaned" / "report.html", DEMO, wanted, phone=True)
-    if options.victim is not None and asked & set(VICTIM):
-        reports(options.victim / "report.html", VICTIM, wanted, phone=False)
+            if asked & DEMO.keys():
+                reports(folder / "cleaned" / "report.html", DEMO, asked)
+    if asked & VICTIM.keys():
+        reports(options.victim / "report.html", VICTIM, asked)
 
 
 if __name__ == "__main__":
