@@ -27,6 +27,7 @@ from clipsan.training.settings import TrainSettings
 from clipsan.training.shown import shown
 from clipsan.training.state import Keeper, Stateful
 from clipsan.training.texts import Captions
+from clipsan.training.transfer import sent
 from clipsan.training.updates import Step, Training, Updates
 
 _P = ParamSpec("_P")
@@ -41,7 +42,7 @@ def train(
     device: torch.device,
     on_step: Callable[[Step], None] = lambda step: None,
     counter: Counter | None = None,
-    stop: Callable[[Step], bool] = lambda step: False,
+    stop: Callable[[Step], bool] | None = None,
     *,
     on_fault: Callable[[str], None] = lambda sentence: None,
     keeper: Keeper | None = None,
@@ -57,7 +58,7 @@ def train(
         device: where to compute.
         on_step: called after every update.
         counter: triggers to stamp on part of the images; None: all stay as they are.
-        stop: asked after every update whether this one was the last.
+        stop: asked after every update whether this one was the last; None: no.
         on_fault: hears in a sentence of what went wrong and did not end the run.
         keeper: saves the run and goes on with a saved one; None: nothing is kept.
         profile: takes the time of each part of the loop; None: nothing is timed.
@@ -90,7 +91,7 @@ def train(
         return function if profile is None else profile.timed(name, function)
 
     def prepared(pixels: Tensor, names: Sequence[str] = settings.augment) -> Tensor:
-        moved = pixels.to(device, memory_format=layout)
+        moved = sent(pixels, device).to(memory_format=layout)
         return timed("augmentation", augment)(moved, names, suspect.mean, suspect.std, generator)
 
     def embedded(images: Tensor) -> Tensor:
@@ -103,16 +104,16 @@ def train(
     def loss_of(step: int, pixels: Tensor, indices: Sequence[int]) -> Callable[[int], Loss]:
         seed = derive_seed("views", settings.seed, step)
         if counter is None or stamper is None:
-            seen = shown(method.views, pixels.to(device), captions, indices, seed)
+            seen = shown(method.views, sent(pixels, device), captions, indices, seed)
             images, aim = prepared(seen.pixels), method
         else:
             stamped, rows = stamper.stamp(pixels, indices)
-            seen = shown(method.views, stamped.to(device), captions, indices, seed)
+            seen = shown(method.views, sent(stamped, device), captions, indices, seed)
             images, aim = pulled_views(
                 method, counter, (seen.pixels, rows), pixels, prepared, embedded, generator
             )
-        tokens = seen.tokens.to(device)
-        views = seen.views and (prepared(seen.views[0], ()), seen.views[1].to(device))
+        tokens = sent(seen.tokens, device)
+        views = seen.views and (prepared(seen.views[0], ()), sent(seen.views[1], device))
         embed = partial(frozen.embed, images, indices) if frozen else None
         anchor = updates.micro.run(timed("frozen copy", embed)) if embed else None
         return lambda size: timed("student", backward)(
