@@ -111,6 +111,7 @@ def clean(
     dtype: str = "keep",
     no_gallery: bool = False,
     save_every: int | None = None,
+    cache_images: str = "auto",
     profile: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
@@ -172,6 +173,8 @@ def clean(
         no_gallery: no images of the evaluation set in the report and beside it.
         save_every: updates between saved states of the run, beside `out`; the same call goes on from the
             newest. None: every 10 minutes; 0: never. Rounds of `until` and probes of `auto` are not saved.
+        cache_images: keep decoded training images for later epochs: in `memory`, on `disk` (a file that goes
+            away with the run), `none`, or `auto`: in memory where 2 GiB hold all. The result is the same.
         profile: the report says where the training's time went; on a GPU it then takes longer.
         overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
@@ -198,7 +201,7 @@ def clean(
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading, weight)
     share = 0.0 if captionless else held_out_share(held_out, None if closing or search.names else eval)
-    wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch)
+    wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch, cache_images)
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
     divided = parts(pairs, wanted)
     _fitting(asked, batch_size, at_least, divided[0])  # refuses before a model is read
@@ -258,7 +261,7 @@ def clean(
                 "counter_share": counter_share, "counter_pull": counter_pull, "until": until,
                 "effort": effort, "device": device, "arch": arch, "activation": activation,
                 "text_from": text_from, "format": format, "dtype": dtype, "no_gallery": no_gallery,
-                "profile": profile,
+                "cache_images": cache_images, "profile": profile,
                 **settings.to_dict(),
             },
             seed=seed,

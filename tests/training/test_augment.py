@@ -91,7 +91,7 @@ def test_the_pixels_given_are_not_changed():
 
 
 def test_nothing_waits_for_an_accelerator():
-    """A device without data refuses whatever needs the value of a draw: `.item()`, `nonzero`, boolean masks."""
+    """A device without data refuses what needs the value of a draw: `.item()`, `nonzero`, boolean masks."""
     names = ("flip", "brightening-noise", "erase")
     pixels = torch.empty((130, 3, 16, 16), dtype=torch.uint8, device="meta")
     images = augment(pixels, names, MEAN, STD, torch.Generator())
