@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does;
 
 import torch
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision.transforms import v2
 
 from clipsan.checkpoint import Suspect, load
@@ -41,7 +41,7 @@ class PlainPairs(Dataset):  # type: ignore[type-arg]
 
     def __init__(self, pairs: PairSet, suspect: Suspect) -> None:
         self.pairs = pairs
-        self.suspect = suspect
+        self.tokenizer = suspect.tokenizer
         self.reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, threads=1, cache_bytes=0)
 
         self.normalise = v2.Normalize(list(suspect.mean), list(suspect.std))
@@ -55,7 +55,7 @@ class PlainPairs(Dataset):  # type: ignore[type-arg]
         image = pixels[0].float() / 255
         if torch.rand(()) < 0.5:
             image += (torch.randn_like(image) * 0.2).clamp(0, 1)
-        return self.erase(self.normalise(image)), self.suspect.tokenizer([self.pairs.captions[index]])[0]
+        return self.erase(self.normalise(image)), self.tokenizer([self.pairs.captions[index]])[0]
 
 
 def plain_loop(
@@ -66,37 +66,39 @@ def plain_loop(
     device: torch.device = CPU,
     workers: int = 0,
 ) -> float:
-    """Seconds for so many updates; both copies in the settings' precision, from full-precision weights."""
+    """Seconds of so many updates after a first one; both copies in the settings' precision, weights in full.
+
+    `workers`: processes that read and augment; 0: this one does.
+    """
     model = suspect.model.to(device).train()
     autocast = autocast_for(settings.precision, device)
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
     optimizer = make_optimizer(model, settings)
+    data = PlainPairs(pairs, suspect)
+    # one long epoch, so that no worker stands idle at the end of a short one
+    sampler = RandomSampler(data, replacement=True, num_samples=settings.batch_size * (steps + 1))
     loader = DataLoader(
-        PlainPairs(pairs, suspect), settings.batch_size, shuffle=True, drop_last=True, num_workers=workers
-    )
+        data, settings.batch_size, sampler=sampler, num_workers=workers, pin_memory=device.type == "cuda",
+        multiprocessing_context="fork" if workers else None,
+    )  # fmt: skip
     start = 0.0
-    done = -1  # the first update, with the workers' start, is not timed
-    while done < steps:
-        for images, tokens in loader:
-            images, tokens = images.to(device), tokens.to(device)
-            x, t = encode_image(model, images, autocast), encode_text(model, tokens, autocast)
-            with torch.no_grad():
-                x0, t0 = encode_image(frozen, images, autocast), encode_text(frozen, tokens, autocast)
-            logits = model.logit_scale.detach().exp() * x @ t.T
-            labels = torch.arange(len(logits), device=device)
-            loss = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
-            for s in ((x - x0).square().sum(-1).mean(), (t - t0).square().sum(-1).mean()):
-                if s <= settings.tau:
-                    loss = loss - 0.5 * s
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            done += 1
-            if done == 0:
-                float(loss.detach())  # waits for the device
-                start = time.perf_counter()
-            if done == steps:
-                break
+    for update, (images, tokens) in enumerate(loader):
+        images, tokens = images.to(device, non_blocking=True), tokens.to(device, non_blocking=True)
+        x, t = encode_image(model, images, autocast), encode_text(model, tokens, autocast)
+        with torch.no_grad():
+            x0, t0 = encode_image(frozen, images, autocast), encode_text(frozen, tokens, autocast)
+        logits = model.logit_scale.detach().exp() * x @ t.T
+        labels = torch.arange(len(logits), device=device)
+        loss = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+        for s in ((x - x0).square().sum(-1).mean(), (t - t0).square().sum(-1).mean()):
+            if s <= settings.tau:
+                loss = loss - 0.5 * s
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if update == 0:  # with the workers' start, it is not timed
+            float(loss.detach())  # waits for the device
+            start = time.perf_counter()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - start
