@@ -3,8 +3,8 @@
     python benchmarks/training_speed.py MODEL PAIRS [--batch 256] [--steps 10] [--rounds 3]
 
 Both do one PAR update per step on the same model, pairs, batch size, precision and threads. The plain loop
-is written as one writes it first: a torch DataLoader over (image, tokens), augmentation of the batch with
-torchvision, both copies embed the batch, one backward pass, AdamW. The two take turns, so that a noisy
+is written as one writes it first: a torch DataLoader over (image, tokens), augmentation of each image with
+torchvision there, both copies embed the batch, one backward pass, AdamW. The two take turns, so that a noisy
 machine slows both; the ratio is what to quote. Threads of both wait without spinning.
 """
 
@@ -25,49 +25,63 @@ from torchvision.transforms import v2
 
 from clipsan.checkpoint import Suspect, load
 from clipsan.pairs import ImageReader, PairSet, open_pairs
+from clipsan.training.devices import autocast_for
+from clipsan.training.encode import encode_image, encode_text
 from clipsan.training.loop import train
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.settings import TrainSettings
 
+CPU = torch.device("cpu")
+
 
 class PlainPairs(Dataset):  # type: ignore[type-arg]
-    """Decodes an image and tokenises a caption each time it is asked."""
+    """Decodes and augments an image and tokenises a caption each time it is asked."""
 
     def __init__(self, pairs: PairSet, suspect: Suspect) -> None:
         self.pairs = pairs
         self.suspect = suspect
         self.reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, threads=1, cache_bytes=0)
 
+        self.normalise = v2.Normalize(list(suspect.mean), list(suspect.std))
+        self.erase = v2.RandomErasing(p=0.5, scale=(0.005, 0.01), ratio=(1.0, 1.0))
+
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         pixels, _ = self.reader.batch([index])
-        return pixels[0].float() / 255, self.suspect.tokenizer([self.pairs.captions[index]])[0]
+        image = pixels[0].float() / 255
+        if torch.rand(()) < 0.5:
+            image += (torch.randn_like(image) * 0.2).clamp(0, 1)
+        return self.erase(self.normalise(image)), self.suspect.tokenizer([self.pairs.captions[index]])[0]
 
 
-def plain_loop(suspect: Suspect, pairs: PairSet, settings: TrainSettings, steps: int) -> float:
-    """Seconds for so many updates."""
-    model = suspect.model.train()
+def plain_loop(
+    suspect: Suspect,
+    pairs: PairSet,
+    settings: TrainSettings,
+    steps: int,
+    device: torch.device = CPU,
+    workers: int = 0,
+) -> float:
+    """Seconds for so many updates; both copies in the settings' precision, from full-precision weights."""
+    model = suspect.model.to(device).train()
+    autocast = autocast_for(settings.precision, device)
     frozen = copy.deepcopy(model).eval().requires_grad_(False)
     optimizer = make_optimizer(model, settings)
-    normalise = v2.Normalize(list(suspect.mean), list(suspect.std))
-    erase = v2.RandomErasing(p=0.5, scale=(0.005, 0.01), ratio=(1.0, 1.0))
-    loader = DataLoader(PlainPairs(pairs, suspect), settings.batch_size, shuffle=True, drop_last=True)
-    start = time.perf_counter()
-    done = 0
+    loader = DataLoader(
+        PlainPairs(pairs, suspect), settings.batch_size, shuffle=True, drop_last=True, num_workers=workers
+    )
+    start = 0.0
+    done = -1  # the first update, with the workers' start, is not timed
     while done < steps:
         for images, tokens in loader:
-            for i in range(len(images)):
-                if torch.rand(()) < 0.5:
-                    images[i] += (torch.randn_like(images[i]) * 0.2).clamp(0, 1)
-            images = torch.stack([erase(image) for image in normalise(images)])
-            x, t = (F.normalize(v, dim=-1) for v in (model.encode_image(images), model.encode_text(tokens)))
+            images, tokens = images.to(device), tokens.to(device)
+            x, t = encode_image(model, images, autocast), encode_text(model, tokens, autocast)
             with torch.no_grad():
-                x0 = F.normalize(frozen.encode_image(images), dim=-1)
-                t0 = F.normalize(frozen.encode_text(tokens), dim=-1)
+                x0, t0 = encode_image(frozen, images, autocast), encode_text(frozen, tokens, autocast)
             logits = model.logit_scale.detach().exp() * x @ t.T
-            labels = torch.arange(len(logits))
+            labels = torch.arange(len(logits), device=device)
             loss = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
             for s in ((x - x0).square().sum(-1).mean(), (t - t0).square().sum(-1).mean()):
                 if s <= settings.tau:
@@ -76,8 +90,13 @@ def plain_loop(suspect: Suspect, pairs: PairSet, settings: TrainSettings, steps:
             loss.backward()
             optimizer.step()
             done += 1
+            if done == 0:
+                float(loss.detach())  # waits for the device
+                start = time.perf_counter()
             if done == steps:
                 break
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter() - start
 
 

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from clipsan.training.transfer import sent
+
 NOISE_SIGMA = 0.2
 ERASED_AREA = (0.005, 0.01)
 _CHUNK = 64
@@ -43,9 +45,8 @@ def augment(
     images = pixels.to(torch.float32).div_(255)
     if "brightening-noise" in names:
         _brighten(images, generator)
-    # what lies in ordinary memory is copied out of it before `to` returns
-    images.sub_(torch.tensor(mean).view(1, 3, 1, 1).to(images.device, non_blocking=True))
-    images.div_(torch.tensor(std).view(1, 3, 1, 1).to(images.device, non_blocking=True))
+    images.sub_(sent(torch.tensor(mean).view(1, 3, 1, 1), images.device))
+    images.div_(sent(torch.tensor(std).view(1, 3, 1, 1), images.device))
     if "erase" in names:
         _erase(images, generator)
     return images

@@ -25,6 +25,7 @@ from clipsan.errors import UsageError
 from clipsan.methods import Batch, Loss, Method, Views
 from clipsan.methods.par import distance
 from clipsan.training.state import State
+from clipsan.training.transfer import sent
 from clipsan.triggers import Trigger
 
 Prepare = Callable[[Tensor], Tensor]
@@ -167,6 +168,7 @@ def pulled_views(
     if not counter.pull or not len(rows):
         return prepare(images), method
     state = generator.get_state()
-    clean = prepare(pixels)[rows.to(generator.device)]
+    there = sent(rows, generator.device)
+    clean = prepare(pixels)[there]
     generator.set_state(state)
-    return prepare(images), PulledBack(method, rows.to(generator.device), embed(clean), counter.pull)
+    return prepare(images), PulledBack(method, there, embed(clean), counter.pull)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from clipsan.methods import Embeddings
 from clipsan.training.encode import Autocast, encode_image, encode_text, in_chunks
 from clipsan.training.texts import Captions
+from clipsan.training.transfer import sent
 
 
 class FrozenSuspect:
@@ -38,7 +39,7 @@ class FrozenSuspect:
 
         def embed(tokens: Tensor) -> Tensor:
             return in_chunks(
-                lambda part: encode_text(self._model, part.to(device), self._autocast), tokens, micro_batch
+                lambda part: encode_text(self._model, sent(part, device), self._autocast), tokens, micro_batch
             )
 
-        return self._captions.frozen(indices, embed).to(device)
+        return sent(self._captions.frozen(indices, embed, device), device)
