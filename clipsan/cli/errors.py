@@ -13,6 +13,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import typer
 
 from clipsan.errors import ClipsanError, StoppedError
+from clipsan.runs.processes import may_speak
 
 ERROR = 2
 INTERRUPTED = 130
@@ -81,7 +82,8 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _interrupted(sentence: str = "nothing was written.") -> int:
-    print(f"Interrupted: {sentence}", file=sys.stderr)  # noqa: T201
+    if may_speak():
+        print(f"Interrupted: {sentence}", file=sys.stderr)  # noqa: T201
     return INTERRUPTED
 
 
@@ -94,5 +96,6 @@ def _say(sentence: str) -> int:
     words = " ".join(sentence.split())
     # names from files stand in sentences: what could move a terminal's cursor is shown as its escape
     text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in words)
-    print(f"clipsan: {text if text.endswith(('.', '?')) else text + '.'}", file=sys.stderr)  # noqa: T201
+    if may_speak():
+        print(f"clipsan: {text if text.endswith(('.', '?')) else text + '.'}", file=sys.stderr)  # noqa: T201
     return ERROR

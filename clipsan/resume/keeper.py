@@ -18,6 +18,7 @@ from clipsan.pairs.stream import Batch
 from clipsan.resume.folder import Unfinished
 from clipsan.resume.identity import difference
 from clipsan.resume.states import Saved, read_state, saved_updates, update_of, write_state
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.state import Stateful, restore
 
 SECONDS = 600.0
@@ -54,6 +55,7 @@ class FolderKeeper:
         listener: Listener,
         *,
         replace: bool = False,
+        processes: Processes = ALONE,
     ) -> None:
         """Look for a state to go on from.
 
@@ -63,6 +65,7 @@ class FolderKeeper:
             every: updates between states; None: by time; 0: never save.
             listener: hears of what is saved and what cannot be.
             replace: remove another run's states instead of refusing them.
+            processes: that train together, of which the first saves, and all read what it saved.
 
         Raises:
             ResumeError: the folder holds another run's state; the difference is named.
@@ -76,7 +79,8 @@ class FolderKeeper:
         self._identity = identity
         self._every = every
         self._listener = listener
-        self._replace = replace
+        self._replace = replace and processes.rank == 0
+        self._processes = processes
         self._parts: Mapping[str, Stateful] = {}
         self._good: list[Path] = []  # states known to be whole, oldest first
         self._done = self._saved = 0  # updates
@@ -114,6 +118,11 @@ class FolderKeeper:
         """Load the newest whole state into the parts, and remember them."""
         self._parts = parts
         found, self._found = self._found, None
+        if len(set(self._processes.numbers(0 if found is None else found.update))) > 1:
+            raise ResumeError(
+                f"the processes do not see the same states in {self._unfinished.shown!r}: choose an --out on a "
+                "file system that all machines share"
+            )
         self._saved_at = time.monotonic()
         if found is None:
             return 0
@@ -138,7 +147,7 @@ class FolderKeeper:
     def update_done(self, done: int, steps: int) -> None:
         """Save where it is due, or where the run was asked to stop, which this then does."""
         self._done = done
-        if self._asked is not None:
+        if self._processes.any(self._asked is not None):
             self._save()
             raise KeyboardInterrupt
         if self._due(done == steps):
@@ -152,7 +161,7 @@ class FolderKeeper:
 
     def _save(self) -> None:
         """Save, unless that is done or not wanted. A disk that refuses does not end the training."""
-        if self._every == 0 or self._done == self._saved:
+        if self._processes.rank or self._every == 0 or self._done == self._saved:
             return
         start = time.monotonic()
         try:
