@@ -163,7 +163,7 @@ def clean(
             "--gpus",
             metavar="N",
             min=1,
-            help="Processes on this machine, a GPU each (CPU: with --device cpu).",
+            help="Processes here, a GPU each (or with --device cpu).",
         ),
     ] = 1,
     no_gallery: options.NoGallery = False,

@@ -120,8 +120,8 @@ class FolderKeeper:
         found, self._found = self._found, None
         if len(set(self._processes.numbers(0 if found is None else found.update))) > 1:
             raise ResumeError(
-                f"the processes do not see the same states in {self._unfinished.shown!r}: choose an --out on a "
-                "file system that all machines share"
+                f"the processes do not see the same states in {self._unfinished.shown!r}: choose an --out on "
+                "a file system that all machines share"
             )
         self._saved_at = time.monotonic()
         if found is None:

@@ -64,7 +64,7 @@ class Cleaned:
 
 
 @resumable
-def clean(
+def clean(  # noqa: PLR0915
     model: str | Path,
     data: Sources,
     *,
@@ -235,7 +235,8 @@ def clean(
     settings, tuning = searched(search.names, suspect, material, settings, where, watcher)
     keeper = open_keeper(
         out, suspect, material.train, settings, where, save_every=0 if closing else save_every,
-        overwrite=overwrite, watcher=watcher, run={"--until": until, **stamped_on(against)}, processes=processes,
+        overwrite=overwrite, watcher=watcher, run={"--until": until, **stamped_on(against)},
+        processes=processes,
     )  # fmt: skip
     closed = None
     if closing:

@@ -1,7 +1,7 @@
 """`clean` in several processes: starting them with torch's own launcher, and joining those that one started.
 
-A launcher (torchrun, accelerate launch, or `--gpus N`, which calls torch's) tells each process its place in the
-environment. The first process alone writes and prints; of an error one process alone says the sentence.
+A launcher (torchrun, accelerate launch, or `--gpus N`, which calls torch's) tells each process its place
+in the environment. The first process alone writes and prints; of an error one process alone says the sentence.
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ def start(count: int, device: str, arguments: Sequence[str]) -> int:
             f"--gpus is {count}, but torch sees {there} CUDA devices here: choose a smaller number, or "
             "--device cpu for so many processes on the CPU"
         )
-    logging.getLogger("torch.distributed.elastic").setLevel(
-        logging.CRITICAL
-    )  # the processes say it themselves
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # they say it themselves
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=count, run_id="clipsan", rdzv_backend="c10d",
         rdzv_endpoint="localhost:0", max_restarts=0, monitor_interval=0.2,

@@ -30,7 +30,9 @@ class FrozenSuspect:
         self._processes = processes
 
     def embed(self, images: Tensor, indices: Sequence[int], micro_batch: int) -> Embeddings:
-        """Embeddings of normalised images [b x 3 x h x w], of several processes their share, and of the captions at `indices`.
+        """Embeddings of normalised images [b x 3 x h x w] and of the captions at `indices`.
+
+        Of several processes each gives its share of the images and gets all embeddings.
 
         `micro_batch` items are embedded at once.
         """

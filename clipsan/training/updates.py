@@ -183,7 +183,9 @@ class Updates:
         shared = SharedReader.of(reader, processes)
         with BatchStream(
             shared, len(self._pairs), settings.batch_size, settings.seed, order=order,
-            start=self._place.start, most=self.steps - self._first if processes.size > 1 else None,  # all stop at the same one
+            start=self._place.start,
+            # all stop at the same one
+            most=self.steps - self._first if processes.size > 1 else None,
         ) as stream:  # fmt: skip
             self._place.stream = stream
             batches = self._keeper.batches(stream)
