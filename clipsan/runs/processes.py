@@ -1,7 +1,7 @@
 """`clean` in several processes: starting them with torch's own launcher, and joining those that one started.
 
 A launcher (torchrun, accelerate launch, or `--gpus N`, which calls torch's) tells each process its place
-in the environment. The first process alone writes and prints; of an error one process alone says the sentence.
+in the environment. The first process alone writes and prints; of an error one alone says the sentence.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ from clipsan.training.updates import Step, Training, Updates
 
 SEPARATE_STATISTICS = (
     "with --batch-norm train each process normalises by the statistics of its own pairs, and the running "
-    "ones are the mean over processes, so the result depends on how many there are (--batch-norm frozen does not)"
+    "ones are the mean over processes, so the result depends on how many there are (--batch-norm frozen "
+    "does not)"
 )
 
 

@@ -27,7 +27,7 @@ class SharedReader:
     def __init__(self, reader: ImageReader, processes: Processes) -> None:
         """Called in all processes at the same time."""
         self._reader, self._processes = reader, processes
-        self._group = dist.new_group(backend="gloo")
+        self._group = cast(dist.ProcessGroup, dist.new_group(backend="gloo"))
         self._decoded: dict[int, Tensor] = {}
 
     @classmethod
@@ -73,6 +73,6 @@ class SharedReader:
             if lacking:  # a broken image before it moved the shares' borders
                 pixels, good = self._reader.batch(lacking)
                 there.update(zip(good, pixels, strict=True))
-            yield torch.stack([pixels for i in mine if (pixels := there[i]) is not None]), indices
+            yield torch.stack([own for i in mine if (own := there[i]) is not None]), indices
             for index in indices:  # decoded here, and in another's share after all
                 self._decoded.pop(index, None)
