@@ -65,7 +65,8 @@ def start(count: int, device: str, arguments: Sequence[str]) -> int:
             f"--gpus is {count}, but torch sees {there} CUDA devices here: choose a smaller number, or "
             "--device cpu for so many processes on the CPU"
         )
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # they say it themselves
+    for name in ("torch.distributed.elastic", "torch.multiprocessing"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # the processes say it themselves
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=count, run_id="clipsan", rdzv_backend="c10d",
         rdzv_endpoint="localhost:0", max_restarts=0, monitor_interval=0.2,
