@@ -54,6 +54,7 @@ def start(count: int, device: str, arguments: Sequence[str]) -> int:
         UsageError: there are not so many GPUs, or the device names one of them.
     """
     import torch
+    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -76,6 +77,8 @@ def start(count: int, device: str, arguments: Sequence[str]) -> int:
     except ChildFailedError as error:
         code = error.get_first_failure()[1].exitcode
         return code if code > 0 else 2
+    except SignalException:  # the processes have got it, too, and have said what they kept
+        return 130
     return int(codes[0])
 
 
