@@ -185,7 +185,7 @@ def clean(
     from clipsan.runs.processes import HelpedError, joined, launched, start
 
     if gpus > 1 and not launched():
-        raise typer.Exit(start(gpus, device, sys.argv[1:]))
+        raise SystemExit(start(gpus, device, sys.argv[1:]))
     from clipsan.runs.clean import clean as run
 
     with joined(device) as (own, processes):

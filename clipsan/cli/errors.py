@@ -13,7 +13,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import typer
 
 from clipsan.errors import ClipsanError, StoppedError
-from clipsan.runs.processes import may_speak
+from clipsan.runs.processes import hear_signals, ignore_signals, launched, may_speak
 
 ERROR = 2
 INTERRUPTED = 130
@@ -45,6 +45,8 @@ def exit_with_sentences(app: typer.Typer) -> NoReturn:
     debug = bool(os.environ.get("CLIPSAN_DEBUG"))
     signal.signal(signal.SIGTERM, _interrupt)  # a scheduler's stop cleans up as Ctrl-C does
     try:
+        if launched():
+            hear_signals(_interrupt)
         code = app(standalone_mode=False)
         if code == INTERRUPTED:  # newer Typer makes this code, older an Abort, of a KeyboardInterrupt
             code = _interrupted()
@@ -78,6 +80,8 @@ def exit_with_sentences(app: typer.Typer) -> NoReturn:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    if launched():
+        ignore_signals()
     raise KeyboardInterrupt
 
 

@@ -148,7 +148,10 @@ class FolderKeeper:
         """Save where it is due, or where the run was asked to stop, which this then does."""
         self._done = done
         if self._processes.any(self._asked is not None):
+            if self._processes.size > 1:
+                self._listener.stage(f"Stopping after update {done}, to save it")
             self._save()
+            self._processes.numbers(0)  # a launcher ends the others as soon as one leaves
             raise KeyboardInterrupt
         if self._due(done == steps):
             self._save()
@@ -197,6 +200,9 @@ class FolderKeeper:
     def listening(self) -> Iterator[None]:
         """In the block the first SIGINT or SIGTERM stops the run between two updates; a second one at once.
 
+        Several processes stop after the same update, whichever heard of it, and pass over further signals: a
+        terminal, a scheduler and a launcher may each have sent one.
+
         Signals reach the main thread alone, so elsewhere nothing changes, nor where nothing is saved.
         """
         if self._every == 0 or threading.current_thread() is not threading.main_thread():
@@ -205,12 +211,16 @@ class FolderKeeper:
         # what is ignored, as in a job in the background, stays ignored
         before = {n: old for n in SIGNALS if (old := signal.getsignal(n)) not in (signal.SIG_IGN, None)}
 
+        together = self._processes.size > 1
+
         def put_back() -> None:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
         def ask(number: int, frame: FrameType | None) -> None:
             self._asked = number
+            if together:
+                return
             put_back()
             # on a thread of its own: this one may be in the middle of printing
             threading.Thread(target=self._listener.stage, args=(STOPPING,), daemon=True).start()
@@ -220,7 +230,8 @@ class FolderKeeper:
                 signal.signal(number, ask)
             yield
         finally:
-            put_back()
-        if self._asked is not None:  # after the last update
+            if not together or self._asked is None:
+                put_back()
+        if self._asked is not None and self._processes.rank == 0:  # after the last update
             self._save()
             raise KeyboardInterrupt

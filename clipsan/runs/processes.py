@@ -7,14 +7,19 @@ in the environment. The first process alone writes and prints; of an error one a
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing import resource_tracker
+from types import FrameType
 from typing import TYPE_CHECKING
 
-from clipsan.errors import UsageError
+from clipsan.errors import TrainingError, UsageError
 
 if TYPE_CHECKING:
     from clipsan.training.processes import Processes
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 PATIENCE = timedelta(days=1)
 """For the first process, while it measures; one that dies is noticed at once."""
 VERDICTS = (0, 1, 3)
+INTERRUPTED = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class HelpedError(Exception):
@@ -47,14 +54,31 @@ def may_speak() -> bool:
         return os.environ["RANK"] == "0"
 
 
+def hear_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    """In a process that a launcher started: handle what would stop it, also what came before this."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def ignore_signals() -> None:
+    """From now on: a terminal, a scheduler and a launcher may each send one, and one was enough."""
+    for number in SIGNALS:
+        signal.signal(number, lambda number, frame: None)  # CPython complains if it is SIG_IGN by then
+
+
 def start(count: int, device: str, arguments: Sequence[str]) -> int:
     """Run the command line in `count` processes of this machine; the exit code.
 
+    The launcher works on a thread of its own, where it leaves signals alone: they are passed on to the
+    processes here, and these get all the time they need to save.
+
     Raises:
         UsageError: there are not so many GPUs, or the device names one of them.
+        TrainingError: a signal ended one of the processes, which nobody had asked to stop.
     """
     import torch
-    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -68,18 +92,52 @@ def start(count: int, device: str, arguments: Sequence[str]) -> int:
         )
     for name in ("torch.distributed.elastic", "torch.multiprocessing"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # the processes say it themselves
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # in them, too
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=count, run_id="clipsan", rdzv_backend="c10d",
         rdzv_endpoint="localhost:0", max_restarts=0, monitor_interval=0.2,
     )  # fmt: skip
-    try:
-        codes = elastic_launch(config, _work)(list(arguments))
-    except ChildFailedError as error:
-        code = error.get_first_failure()[1].exitcode
-        return code if code > 0 else 2
-    except SignalException:  # the processes have got it, too, and have said what they kept
-        return 130
-    return int(codes[0])
+    asked: list[int] = []
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: asked.append(number))
+    with ThreadPoolExecutor(1) as thread:
+        launch = thread.submit(_launch_with_signals_blocked, elastic_launch(config, _work), list(arguments))
+        _pass_on(asked, launch, count)
+        try:
+            return int(launch.result()[0])
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+    if asked:
+        return INTERRUPTED
+    if failure.exitcode < 0:
+        name = signal.Signals(-failure.exitcode).name
+        raise TrainingError(
+            f"process {rank + 1} of {count} was ended by {name}"
+            f"{', as a system does that runs out of memory' if name == 'SIGKILL' else ''}"
+        )
+    return int(failure.exitcode)
+
+
+def _launch_with_signals_blocked(
+    launch: Callable[[list[str]], dict[int, int]], arguments: list[str]
+) -> dict[int, int]:
+    """Processes inherit what is blocked, until `hear_signals`: none is ended before it can say a word."""
+    resource_tracker.ensure_running()  # which would unblock them
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    return launch(arguments)
+
+
+def _pass_on(asked: Sequence[int], launch: Future[dict[int, int]], count: int) -> None:
+    """Until the launch is over: once something is asked, ask each process once."""
+    told: set[int | None] = set()
+    while not launch.done():
+        wait([launch], timeout=0.2)
+        if asked and len(told) < count:
+            for process in multiprocessing.active_children():
+                if process.pid not in told:
+                    told.add(process.pid)
+                    process.terminate()
 
 
 def _work(arguments: list[str]) -> int:

@@ -13,6 +13,7 @@ import torch
 from clipsan.checkpoint import Suspect
 from clipsan.pairs import PairSet, order_of
 from clipsan.resume import FolderKeeper, Unfinished, claimed
+from clipsan.resume.folder import telling_what_is_kept
 from clipsan.resume.identity import identity_of
 from clipsan.runs.describe import versions
 from clipsan.runs.watch import Watcher
@@ -36,7 +37,8 @@ def resumable(run: Callable[_P, _R]) -> Callable[_P, _R]:
         watcher: Watcher = given["watcher"] or Watcher()
         together: Processes = given.get("processes") or ALONE
         if together.rank:  # the first process holds it
-            return run(*args, **kwargs)
+            with telling_what_is_kept(Unfinished(Path(given["out"])), watcher.warn):
+                return run(*args, **kwargs)
         with claimed(Path(given["out"]), overwrite=given["overwrite"], say=watcher.warn):
             return run(*args, **kwargs)
 

@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from clipsan.errors import TrainingError
+from clipsan.errors import LostProcessError, TrainingError
 
 BUCKET = 25 << 20
 """Bytes of gradients that are added up at once."""
@@ -64,7 +64,7 @@ class Processes:
         return Share(count * rank // self.size, count * (rank + 1) // self.size, count)
 
     def numbers(self, own: int) -> list[int]:
-        """The number that each process gives. TrainingError where another one has stopped."""
+        """The number that each process gives. LostProcessError where another one has stopped."""
         if self.size == 1:
             return [own]
         every = torch.zeros(self.size, dtype=torch.int64)
@@ -152,9 +152,8 @@ def heard() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise TrainingError(
-            "another of the processes that train together has stopped, so this one stops, too: look for what "
-            "ended it (memory, a signal, its machine); the same command goes on from a saved state, if any"
+        raise LostProcessError(
+            "another of the processes that train together has stopped, so the others stop, too"
         ) from error
 
 
