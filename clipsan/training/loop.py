@@ -21,8 +21,8 @@ from clipsan.training.encode import encode_image, in_chunks
 from clipsan.training.frozen import FrozenSuspect
 from clipsan.training.gradients import backward, statistics_untouched
 from clipsan.training.optimizer import make_optimizer
-from clipsan.training.profile import Profile
 from clipsan.training.processes import ALONE, Processes
+from clipsan.training.profile import Profile
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
 from clipsan.training.shown import shown

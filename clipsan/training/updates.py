@@ -265,6 +265,7 @@ class Updates:
     def load_state(self, state: State) -> None:
         """Go on with that curve."""
         self._result.load_state(state)
+
     def say_once(self, sentence: str) -> None:
         """Note it, unless a run that this one goes on with has."""
         if sentence not in self._result.notes:
