@@ -8,8 +8,8 @@ that the update's counted operations make, peak memory, and the share of the tim
 profiled run of its own. The first update of each is not timed; batches read ahead meanwhile are a head start
 for both loops. In a compiled row the student's blocks go through torch.compile. The plain loop
 (`training_speed.py`) takes its turn in the rows where it fits, with as many processes for its input as there
-are cores. On an H200 all of it is to take less than 8 minutes, by estimate. --tiny: the same with a small
-model, few images and the CPU.
+are cores and room in shared memory. On an H200 all of it is to take less than 8 minutes, by estimate. --tiny:
+the same with a small model, few images and the CPU.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +107,7 @@ class Measured:
         peak_bytes: of the device's memory; None: not on a CPU.
         data_wait: share of the time of a profiled run.
         plain_pairs_per_second: of the plain loop; None: it did not take its turn.
+        plain_workers: processes for its input; 0: it did that itself.
     """
 
     pairs_per_second: float
@@ -113,6 +115,7 @@ class Measured:
     peak_bytes: int | None
     data_wait: float
     plain_pairs_per_second: float | None
+    plain_workers: int | None
 
 
 def make_pairs(folder: Path, images: int, size: tuple[int, int] = (500, 375)) -> None:
@@ -175,14 +178,20 @@ def measure(row: Row, suspect: Suspect, pairs: PairSet, device: torch.device, ra
     profile = Profile()
     seconds(min(row.updates, 8), profile)
     own.model.cpu()  # makes room
-    plain = None
+    plain = workers = None
     if row.plain:
         model = replace(suspect, model=copy.deepcopy(suspect.model))
-        workers = available_cores() if device.type == "cuda" else 0
+        workers = workers_for(row.batch, suspect.image_size) if device.type == "cuda" else 0
         plain = row.batch * row.plain / plain_loop(model, pairs, settings, row.plain, device, workers)
     operations = count(row.model, copy.deepcopy(suspect.model), suspect.image_size).update
     wait = profile.parts()["wait for data"] / profile.seconds
-    return Measured(speed, speed * operations / rate, peak, wait, plain)
+    return Measured(speed, speed * operations / rate, peak, wait, plain, workers)
+
+
+def workers_for(batch: int, size: tuple[int, int]) -> int:
+    """As many as there are cores, and no more than shared memory has room for two float32 batches of each."""
+    room = shutil.disk_usage("/dev/shm").free // (2 * batch * 12 * size[0] * size[1])
+    return min(available_cores(), room)
 
 
 def targets(found: dict[Row, Measured]) -> list[str]:
