@@ -149,7 +149,7 @@ class _Loop(Generic[M]):
     def interpolated(self, best: Judged[M]) -> Judged[M] | None:
         """The best point of the line from a model to the suspect, judged; None: no point seems better.
 
-        None as well where no trigger is known: nothing would then tell how much of a backdoor a point brings back.
+        None as well where no trigger is known: nothing would tell how much of a backdoor a point brings back.
         """
         if not self.known:
             return None

@@ -81,6 +81,10 @@ class ImageReader:
     def __len__(self) -> int:
         return len(self._source)
 
+    def name(self, index: int) -> str:
+        """What the source calls the image."""
+        return self._source.names[index]
+
     def resume(self, order: Order, position: Position) -> None:
         """Take over what a stream through `order` had found by `position`, in another process."""
         for index, skipped in position.skipped.items():

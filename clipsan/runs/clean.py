@@ -36,12 +36,14 @@ from clipsan.runs.describe import (
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measured_around, open_probe
+from clipsan.runs.processes import HelpedError
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
 from clipsan.runs.unfinished import open_keeper, resumable
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import check_dose
 from clipsan.training.devices import choose_device
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.profile import Profile
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
 from clipsan.triggers import parse_triggers, write_trigger_file
@@ -63,7 +65,7 @@ class Cleaned:
 
 
 @resumable
-def clean(
+def clean(  # noqa: PLR0915
     model: str | Path,
     data: Sources,
     *,
@@ -115,6 +117,7 @@ def clean(
     profile: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
+    processes: Processes | None = None,
 ) -> Cleaned:
     """Clean a suspect checkpoint on image-caption pairs and write a drop-in replacement with a report.
 
@@ -178,12 +181,15 @@ def clean(
         profile: the report says where the training's time went; on a GPU it then takes longer.
         overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
+        processes: that train together, each calling this with equal arguments but for the device; the first
+            measures and writes. None: this one alone; see docs/scaling.md.
 
     Raises:
+        HelpedError: in all but the first of several processes, at the end.
         ClipsanError: one sentence on what is wrong; `out` was not written.
         StoppedError: a KeyboardInterrupt, where the training up to it is kept.
     """
-    watcher = watcher or Watcher()
+    watcher, processes = watcher or Watcher(), processes or ALONE
     thresholds, timed = checked_thresholds(max_asr, max_drop), asked_profile(profile, until)
     search = asked_search(method, tau, lr, held_out)
     asked = TrainSettings(
@@ -195,6 +201,11 @@ def clean(
     check_dose(counter_share, counter_pull)
     closing = asked_loop(until, effort, held_out, thresholds, counter, save_every)
     where = choose_device(device)
+    if processes.size > 1 and (closing or search.names):
+        raise UsageError(
+            f"{'--until' if closing else f'--{search.names[0]} auto'} trains in one process, but there are "
+            f"{processes.size}: leave --gpus out, or that option"
+        )
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
@@ -215,15 +226,23 @@ def clean(
     suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher)
     kept = material.held_out
     settings = _fitting(asked, batch_size, at_least, material.train)
+    if settings.batch_size < processes.size:
+        raise UsageError(
+            f"a batch of {settings.batch_size} cannot be shared by {processes.size} processes: start fewer, "
+            "or choose a larger --batch-size"
+        )
     triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
     against = counter_of(counter, counter_share, counter_pull, suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
+    if processes.rank:
+        probe = None  # the first process measures
 
     before = model_of(suspect, "suspect")
     settings, tuning = searched(search.names, suspect, material, settings, where, watcher)
     keeper = open_keeper(
         out, suspect, material.train, settings, where, save_every=0 if closing else save_every,
         overwrite=overwrite, watcher=watcher, run={"--until": until, **stamped_on(against)},
+        processes=processes,
     )  # fmt: skip
     closed = None
     if closing:
@@ -235,12 +254,14 @@ def clean(
             if closed
             else fine_tune(
                 suspect, material.train, material.reader, settings, where, watcher, against, keeper,
-                timed,
+                timed, processes,
             )
         ),
         "cleaned", probe, suspect, where, micro_batch, watcher,
     )  # fmt: skip
 
+    if processes.rank:
+        raise HelpedError
     watcher.stage(f"Writing {out}")
     metadata = metadata_of(settings, before.sha256)
     with output_folder(

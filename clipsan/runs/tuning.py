@@ -21,6 +21,7 @@ from clipsan.resume import FolderKeeper
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import Counter
 from clipsan.training.loop import train
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.profile import Profile
 from clipsan.training.settings import TrainSettings
 from clipsan.training.state import seeded
@@ -37,6 +38,7 @@ def fine_tune(
     counter: Counter | None = None,
     keeper: FolderKeeper | None = None,
     profile: Profile | None = None,
+    processes: Processes = ALONE,
 ) -> Training:
     """Fine-tune the suspect in place, and round its weights to what its file will hold.
 
@@ -51,7 +53,7 @@ def fine_tune(
         with kept(keeper, settings, device):
             run = train(
                 suspect, pairs, reader, settings, device, watcher.step, counter,
-                on_fault=watcher.warn, keeper=keeper, profile=profile,
+                on_fault=watcher.warn, keeper=keeper, profile=profile, processes=processes,
             )  # fmt: skip
     finally:
         watcher.finished()

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.errors import TrainingError
 from clipsan.methods import Loss
+from clipsan.training.processes import ALONE, OtherOutOfMemoryError, Processes
 from clipsan.training.settings import TrainSettings
 from clipsan.training.state import State, Stateful
 
@@ -30,8 +31,11 @@ class MicroBatch:
     its rounding differs, and with BatchNorm in training mode the statistics too.
     """
 
-    def __init__(self, settings: TrainSettings, say: Callable[[str], None]) -> None:
-        """`say` hears of every halving."""
+    def __init__(
+        self, settings: TrainSettings, say: Callable[[str], None], processes: Processes = ALONE
+    ) -> None:
+        """`say` hears of every halving, which several processes do together."""
+        self._processes = processes
         self._asked = settings.micro_batch
         self._batch_size = settings.batch_size
         self._statistics = settings.batch_norm == "train"
@@ -50,16 +54,22 @@ class MicroBatch:
         """
         while True:
             try:
-                return compute(self.size)
+                done = compute(self.size)
+                self._processes.check()
+                return done
+            except OtherOutOfMemoryError:
+                pass
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
+                self._processes.failed()
             # out of the except block, whose traceback holds on to the tensors of the failed attempt
             self._halve()
             undo()
 
     def _halve(self) -> None:
-        before = min(self.size, self._batch_size)
+        share = self._processes.share(self._batch_size, 0)
+        before = min(self.size, max(1, share.stop))
         if before == 1:
             raise TrainingError(
                 "memory ran out even with one pair at a time: choose a --batch-size below "
@@ -91,9 +101,14 @@ class NotFinite:
     """Updates whose loss or gradient is not finite change nothing and are counted; too many end the run."""
 
     def __init__(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, say: Callable[[str], None]
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        say: Callable[[str], None],
+        processes: Processes = ALONE,
     ) -> None:
-        """`say` hears of every update that is left out."""
+        """`say` hears of every update that is left out, which is left out in all processes."""
+        self._processes = processes
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimizer = optimizer
         self._say = say
@@ -104,7 +119,7 @@ class NotFinite:
         """The optimiser's step, which does nothing if the loss, a term of it or a gradient is not finite.
 
         Decided on the device, where fused optimisers read it (as they do for a gradient scaler), so that
-        nothing waits.
+        nothing waits; several processes agree on it first, which does.
 
         Returns:
             A scalar: 1.0 if it did nothing, else 0.0.
@@ -112,6 +127,8 @@ class NotFinite:
         norms = torch._foreach_norm([p.grad for p in self._parameters if p.grad is not None])
         seen = (loss.total.detach(), *loss.terms.values(), *norms)
         left_out = (~torch.isfinite(torch.stack([value.float() for value in seen]).sum())).float()
+        if self._processes.size > 1:
+            left_out.fill_(self._processes.any(bool(left_out)))
         self._optimizer.found_inf = left_out  # type: ignore[attr-defined]
         self._optimizer.step()
         return left_out

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from clipsan.methods import Loss
 from clipsan.pairs import BatchStream, ImageReader, PairSet, Skipped, order_of
 from clipsan.training.faults import Before, MicroBatch, NotFinite
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.settings import TrainSettings
+from clipsan.training.shared_reader import SharedReader
 from clipsan.training.state import (
     Keeper,
     KeepNothing,
@@ -138,6 +140,7 @@ class Updates:
         on_step: Callable[[Step], None] = lambda step: None,
         on_fault: Callable[[str], None] = lambda sentence: None,
         keeper: Keeper | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Restore what the keeper has saved.
 
@@ -153,13 +156,15 @@ class Updates:
             on_step: called after every update.
             on_fault: hears in a sentence of what went wrong and did not end the run.
             keeper: saves the run and goes on with a saved one; None: nothing is kept.
+            processes: that train together.
         """
+        self._processes = processes
         self._model, self._optimizer, self._method = model, optimizer, method
         self._pairs, self._settings, self._result = pairs, settings, result
         self._on_step, self._on_fault = on_step, on_fault
         self._keeper = keeper or KeepNothing()
-        self.micro = MicroBatch(settings, self._fault)
-        self._not_finite = NotFinite(model, optimizer, on_fault)
+        self.micro = MicroBatch(settings, self._fault, processes)
+        self._not_finite = NotFinite(model, optimizer, on_fault, processes)
         self._place = StreamPlace()
         self._unread: deque[_Started] = deque()
         self._start = 0.0
@@ -196,11 +201,18 @@ class Updates:
         late = 0 if on_host or stop is not None or isinstance(self._method, Stateful) else 1
         self._start = time.perf_counter() - result.seconds
         order = order_of(self._pairs, settings.seed)
+        processes = self._processes
+        shared = SharedReader.of(reader, processes)
         with BatchStream(
-            reader, len(self._pairs), settings.batch_size, settings.seed, order=order, start=self._place.start
-        ) as stream:
+            shared, len(self._pairs), settings.batch_size, settings.seed, order=order,
+            start=self._place.start,
+            # all stop at the same one
+            most=self.steps - self._first if processes.size > 1 else None,
+        ) as stream:  # fmt: skip
             self._place.stream = stream
             batches = self._keeper.batches(stream)
+            if isinstance(shared, SharedReader):
+                batches = shared.own(batches)
             for step, (pixels, indices) in zip(range(self._first, self.steps), batches, strict=False):
                 self._update(step, rate_of(step), loss_of(step, pixels, indices))
                 done = self._read(late)
@@ -209,6 +221,7 @@ class Updates:
                     break
             self._read()
             result.broken = stream.position.skipped
+        processes.check_equal(self._model)
         result.left_out = len(self._not_finite.skipped)
         result.seconds = time.perf_counter() - self._start
 
@@ -252,6 +265,11 @@ class Updates:
     def load_state(self, state: State) -> None:
         """Go on with that curve."""
         self._result.load_state(state)
+
+    def say_once(self, sentence: str) -> None:
+        """Note it, unless a run that this one goes on with has."""
+        if sentence not in self._result.notes:
+            self._fault(sentence)
 
     def _fault(self, sentence: str) -> None:
         self._result.notes.append(sentence)
