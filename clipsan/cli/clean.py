@@ -110,6 +110,23 @@ def clean(
     precision: options.Precision = "auto",
     save_every: options.SaveEvery = None,
     augment: options.Augment = "brightening-noise,erase",
+    cache_images: Annotated[
+        str,
+        typer.Option(
+            "--cache-images",
+            metavar="auto|memory|disk|none",
+            help="Keep decoded images for later epochs. auto: in memory, where 2 GiB hold all.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = "auto",
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile",
+            help="Report where the training's time goes; on a GPU it then takes longer.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = False,
     until: Annotated[
         str | None,
         typer.Option(
@@ -204,7 +221,8 @@ def clean(
                 until=until, effort=effort, counter=counter or (), counter_share=counter_share,
                 counter_pull=counter_pull,
                 arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
-                seed=seed, device=own, save_every=save_every, no_gallery=no_gallery, overwrite=overwrite,
+                seed=seed, device=own, save_every=save_every, cache_images=cache_images, profile=profile,
+                no_gallery=no_gallery, overwrite=overwrite,
                 watcher=output.watcher(), processes=processes,
             )  # fmt: skip
         except HelpedError:

@@ -44,6 +44,7 @@ from clipsan.runs.watch import Watcher
 from clipsan.training.counter import check_dose
 from clipsan.training.devices import choose_device
 from clipsan.training.processes import ALONE, Processes
+from clipsan.training.profile import Profile
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
 from clipsan.triggers import parse_triggers, write_trigger_file
 
@@ -112,6 +113,8 @@ def clean(  # noqa: PLR0915
     dtype: str = "keep",
     no_gallery: bool = False,
     save_every: int | None = None,
+    cache_images: str = "auto",
+    profile: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
     processes: Processes | None = None,
@@ -173,6 +176,9 @@ def clean(  # noqa: PLR0915
         no_gallery: no images of the evaluation set in the report and beside it.
         save_every: updates between saved states of the run, beside `out`; the same call goes on from the
             newest. None: every 10 minutes; 0: never. Rounds of `until` and probes of `auto` are not saved.
+        cache_images: keep decoded training images for later epochs: in `memory`, on `disk` (a file that goes
+            away with the run), `none`, or `auto`: in memory where 2 GiB hold all. The result is the same.
+        profile: the report says where the training's time went; on a GPU it then takes longer.
         overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
         processes: that train together, each calling this with equal arguments but for the device; they
@@ -184,7 +190,7 @@ def clean(  # noqa: PLR0915
         StoppedError: a KeyboardInterrupt, where the training up to it is kept.
     """
     watcher, processes = watcher or Watcher(), processes or ALONE
-    thresholds = checked_thresholds(max_asr, max_drop)
+    thresholds, timed = checked_thresholds(max_asr, max_drop), asked_profile(profile, until)
     search = asked_search(method, tau, lr, held_out)
     asked = TrainSettings(
         method=method, tau=search.tau, in_modal=in_modal, pool=pool, match_every=match_every,
@@ -206,7 +212,7 @@ def clean(  # noqa: PLR0915
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading, weight)
     share = 0.0 if captionless else held_out_share(held_out, None if closing or search.names else eval)
-    wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch)
+    wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch, cache_images)
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
     divided = parts(pairs, wanted)
     _fitting(asked, batch_size, at_least, divided[0])  # refuses before a model is read
@@ -245,7 +251,8 @@ def clean(  # noqa: PLR0915
             closed.put_into(suspect)
             if closed
             else fine_tune(
-                suspect, material.train, material.reader, settings, where, watcher, against, keeper, processes
+                suspect, material.train, material.reader, settings, where, watcher, against, keeper,
+                timed, processes,
             )
         ),
         "cleaned", probe, suspect, where, micro_batch, watcher, processes,
@@ -274,7 +281,7 @@ def clean(  # noqa: PLR0915
                 "effort": effort, "gpus": processes.size,
                 "device": device.partition(":")[0] if processes.size > 1 else device,
                 "arch": arch, "activation": activation, "text_from": text_from, "format": format,
-                "dtype": dtype, "no_gallery": no_gallery,
+                "dtype": dtype, "no_gallery": no_gallery, "cache_images": cache_images, "profile": profile,
                 **settings.to_dict(),
             },
             seed=seed,
@@ -282,7 +289,7 @@ def clean(  # noqa: PLR0915
                 material.pairs, material.train, len(kept) if kept else 0, run.broken,
                 material.filtered.record if material.filtered else None,
             ),
-            training=training_of(run, closed.settings if closed else settings),
+            training=training_of(run, closed.settings if closed else settings, timed),
             evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery) if probe else None,
             thresholds=thresholds,
             warnings=(*material.warnings, *run.warnings, *doubts(suspect)),
@@ -296,6 +303,13 @@ def clean(  # noqa: PLR0915
             material.filtered.write(folder)
         write_reports(folder, report, probe)
     return Cleaned(report, Path(out), suspect)
+
+
+def asked_profile(profile: bool, until: str | None) -> Profile | None:
+    """What takes the training's time, if asked for. UsageError with rounds, which train repeatedly."""
+    if profile and until is not None:
+        raise UsageError("--profile times one training, and --until asks for several: leave one of them out")
+    return Profile() if profile else None
 
 
 def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from clipsan.training.processes import Share
+from clipsan.training.transfer import sent
 
 NOISE_SIGMA = 0.2
 ERASED_AREA = (0.005, 0.01)
@@ -50,9 +51,8 @@ def augment(
     images = pixels.to(torch.float32).div_(255)
     if "brightening-noise" in names:
         _brighten(images, generator, share)
-    # what lies in ordinary memory is copied out of it before `to` returns
-    images.sub_(torch.tensor(mean).view(1, 3, 1, 1).to(images.device, non_blocking=True))
-    images.div_(torch.tensor(std).view(1, 3, 1, 1).to(images.device, non_blocking=True))
+    images.sub_(sent(torch.tensor(mean).view(1, 3, 1, 1), images.device))
+    images.div_(sent(torch.tensor(std).view(1, 3, 1, 1), images.device))
     if "erase" in names:
         _erase(images, generator, share)
     return images

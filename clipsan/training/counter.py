@@ -26,6 +26,7 @@ from clipsan.methods import Batch, Loss, Method, Views
 from clipsan.methods.par import distance
 from clipsan.training.processes import Share
 from clipsan.training.state import State
+from clipsan.training.transfer import sent
 from clipsan.triggers import Trigger
 
 Prepare = Callable[[Tensor], Tensor]
@@ -181,6 +182,6 @@ def pulled_views(
         return prepare(images), method
     state = generator.get_state()
     own = rows if share is None else rows[(rows >= share.start) & (rows < share.stop)] - share.start
-    clean = prepare(pixels)[own.to(generator.device)]
+    clean = prepare(pixels)[sent(own, generator.device)]
     generator.set_state(state)
-    return prepare(images), PulledBack(method, rows.to(generator.device), embed(clean), counter.pull)
+    return prepare(images), PulledBack(method, sent(rows, generator.device), embed(clean), counter.pull)

@@ -12,6 +12,7 @@ from clipsan.methods import Embeddings
 from clipsan.training.encode import Autocast, encode_image, encode_text, in_chunks
 from clipsan.training.processes import ALONE, Processes
 from clipsan.training.texts import Captions
+from clipsan.training.transfer import sent
 
 
 class FrozenSuspect:
@@ -48,10 +49,10 @@ class FrozenSuspect:
 
         def encode(tokens: Tensor) -> Tensor:
             return in_chunks(
-                lambda part: encode_text(self._model, part.to(device), self._autocast), tokens, micro_batch
+                lambda part: encode_text(self._model, sent(part, device), self._autocast), tokens, micro_batch
             )
 
         def embed(tokens: Tensor) -> Tensor:
             return self._processes.encoded(encode, tokens[self._processes.share(len(tokens)).rows])
 
-        return self._captions.frozen(indices, embed).to(device)
+        return sent(self._captions.frozen(indices, embed, device), device)
