@@ -10,15 +10,22 @@ from torch import Tensor
 from clipsan.checkpoint import Suspect
 from clipsan.training.devices import autocast_for
 from clipsan.training.encode import encode_image, encode_text, in_chunks, logit_scale
+from clipsan.training.processes import ALONE, Processes
 
 
 class Encoder:
     """Wraps a suspect on a device, in eval mode, in full precision unless told otherwise."""
 
     def __init__(
-        self, suspect: Suspect, device: torch.device, batch_size: int = 256, precision: str = "fp32"
+        self,
+        suspect: Suspect,
+        device: torch.device,
+        batch_size: int = 256,
+        precision: str = "fp32",
+        processes: Processes = ALONE,
     ) -> None:
-        """Move the model to `device`; `batch_size` items are embedded at once."""
+        """Move the model to `device`; `batch_size` items are embedded at once; `processes` share a set."""
+        self.processes = processes
         self.suspect = suspect
         self.device = device
         self.batch_size = batch_size

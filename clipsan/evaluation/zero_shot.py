@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clipsan.evaluation.embed import Reader, batches
+from clipsan.evaluation.embed import Reader, batches, joined
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.statistics import Rate
 from clipsan.triggers import Trigger
@@ -86,7 +86,8 @@ def predict(
     answers: list[list[list[Tensor]]] = [[[] for _ in range(draws)] for _ in triggers]
     moved = [False for _ in triggers]
     kept: list[list[Tensor]] = [[] for _ in range(1 + len(triggers))]
-    for pixels, good in batches(reader, count, encoder.batch_size):
+    processes = encoder.processes
+    for pixels, good in batches(reader, count, encoder.batch_size, processes):
         indices += good
         clean = encoder.images(pixels)
         ranked.append((clean @ weights).topk(k, dim=1).indices)
@@ -94,28 +95,35 @@ def predict(
         for number, trigger in enumerate(triggers):
             first = trigger.apply(pixels, good)
             of_batch.append(encoder.images(first))
-            answers[number][0].append((of_batch[-1] @ weights).argmax(dim=1))
+            answers[number][0].append((of_batch[-1] @ weights).argmax(dim=1, keepdim=True))
             for draw in range(1, draws):
                 # A place depends on the seed and the image's index, so another index is another draw.
                 other = trigger.apply(pixels, [index + draw * count for index in good])
                 same = torch.equal(other, first)
                 moved[number] |= not same
-                answer = answers[number][0][-1] if same else (encoder.images(other) @ weights).argmax(dim=1)
+                answer = answers[number][0][-1]
+                if not same:
+                    answer = (encoder.images(other) @ weights).argmax(dim=1, keepdim=True)
                 answers[number][draw].append(answer)
         if keep:
             for parts, part in zip(kept, of_batch, strict=True):
                 parts.append(part)
-        on_batch(len(indices))
-    joined = [[torch.cat(parts) for parts in of_trigger] for of_trigger in answers]
+        on_batch(min(count, len(indices) * processes.size))
+    of_draws = [of_draw for of_trigger in answers for of_draw in of_trigger]
+    indices, (best, *rest) = joined(
+        reader, count, indices, [ranked, *of_draws, *(kept if keep else [])], processes
+    )
+    drawn = [answer.squeeze(1) for answer in rest[: len(of_draws)]]
     embedded = None
     if keep:
-        whole, *triggered = [torch.cat(parts) for parts in kept]
+        whole, *triggered = rest[len(of_draws) :]
         embedded = Embedded(weights, encoder.scale, whole, triggered)
+    again = [processes.any(one) for one in moved]
     return Predictions(
         indices,
-        torch.cat(ranked),
-        [of_trigger[0] for of_trigger in joined],
-        [of_trigger[1:] if again else [] for of_trigger, again in zip(joined, moved, strict=True)],
+        best,
+        drawn[::draws],
+        [drawn[n * draws + 1 : (n + 1) * draws] if more else [] for n, more in enumerate(again)],
         embedded,
     )
 

@@ -181,8 +181,8 @@ def clean(  # noqa: PLR0915
         profile: the report says where the training's time went; on a GPU it then takes longer.
         overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
-        processes: that train together, each calling this with equal arguments but for the device; the first
-            measures and writes. None: this one alone; see docs/scaling.md.
+        processes: that train together, each calling this with equal arguments but for the device; they
+            share the measuring, too, and the first writes. None: this one alone; see docs/scaling.md.
 
     Raises:
         HelpedError: in all but the first of several processes, at the end.
@@ -234,8 +234,6 @@ def clean(  # noqa: PLR0915
     triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
     against = counter_of(counter, counter_share, counter_pull, suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
-    if processes.rank:
-        probe = None  # the first process measures
 
     before = model_of(suspect, "suspect")
     settings, tuning = searched(search.names, suspect, material, settings, where, watcher)
@@ -257,7 +255,7 @@ def clean(  # noqa: PLR0915
                 timed, processes,
             )
         ),
-        "cleaned", probe, suspect, where, micro_batch, watcher,
+        "cleaned", probe, suspect, where, micro_batch, watcher, processes,
     )  # fmt: skip
 
     if processes.rank:
@@ -280,9 +278,10 @@ def clean(  # noqa: PLR0915
                 "target": target, "held_out": share, "filter": list(filtering.checks),
                 "filter_reference": filtering.reference, "counter": list(counter),
                 "counter_share": counter_share, "counter_pull": counter_pull, "until": until,
-                "effort": effort, "device": device, "arch": arch, "activation": activation,
-                "text_from": text_from, "format": format, "dtype": dtype, "no_gallery": no_gallery,
-                "cache_images": cache_images, "profile": profile,
+                "effort": effort, "gpus": processes.size,
+                "device": device.partition(":")[0] if processes.size > 1 else device,
+                "arch": arch, "activation": activation, "text_from": text_from, "format": format,
+                "dtype": dtype, "no_gallery": no_gallery, "cache_images": cache_images, "profile": profile,
                 **settings.to_dict(),
             },
             seed=seed,

@@ -16,6 +16,7 @@ from clipsan.evaluation.vary import Pair, sample_of, vary
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import Role, Thresholds
 from clipsan.runs.watch import Watcher
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.updates import Training
 from clipsan.triggers import AnyTrigger, parted
 
@@ -96,11 +97,15 @@ def measure_model(
     watcher: Watcher,
     role: Role,
     draws: int = 1,
+    processes: Processes = ALONE,
 ) -> Measured:
-    """Lay the probe on a model, telling the watcher; `draws`: how often random places are drawn."""
+    """Lay the probe on a model, telling the watcher; `draws`: how often random places are drawn.
+
+    Several processes share the work, each called alike, and all get the whole.
+    """
     watcher.stage(f"Measuring the {role} model on {probe.source}")
     try:
-        encoder = Encoder(suspect, device, batch_size)
+        encoder = Encoder(suspect, device, batch_size, processes=processes)
         return measure(probe, encoder, lambda done: watcher.measuring(done, probe.count), draws)
     finally:
         watcher.finished()
@@ -114,6 +119,7 @@ def measured_around(
     device: torch.device,
     batch_size: int,
     watcher: Watcher,
+    processes: Processes = ALONE,
 ) -> tuple[Training, dict[Role, Measured]]:
     """Call `change`, which trains the suspect's model, and measure it before and, as `into`, afterwards.
 
@@ -121,10 +127,12 @@ def measured_around(
     """
     measured: dict[Role, Measured] = {}
     if probe:
-        measured["suspect"] = measure_model(probe, suspect, device, batch_size, watcher, "suspect")
+        measured["suspect"] = measure_model(
+            probe, suspect, device, batch_size, watcher, "suspect", processes=processes
+        )
     run = change()
     if probe:
-        measured[into] = measure_model(probe, suspect, device, batch_size, watcher, into)
+        measured[into] = measure_model(probe, suspect, device, batch_size, watcher, into, processes=processes)
     return run, measured
 
 

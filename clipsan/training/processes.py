@@ -102,6 +102,15 @@ class Processes:
         self.sent += (self.size - 1) * padded.nbytes
         return torch.cat([every[rank * most : rank * most + count] for rank, count in enumerate(counts)])
 
+    def joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """[n x w]: the rows of all processes' parts [m x w] in their order; some may have no part."""
+        if self.size == 1:
+            return torch.cat(list(parts))
+        width = max(self.numbers(parts[0].shape[1] if parts else 0))
+        real = self.any(bool(parts) and parts[0].is_floating_point())
+        empty = torch.zeros(0, width, dtype=torch.float32 if real else torch.int64)
+        return self.gathered(torch.cat([empty, *parts]))
+
     def encoded(self, encode: Callable[[Tensor], Tensor], own: Tensor) -> Tensor:
         """`encode` of the rows of all processes, of which this one has `own`, maybe none; without graph."""
         if self.size == 1:

@@ -109,9 +109,9 @@ def _cleaned(folder: Path, processes: Processes) -> dict:
     try:
         result = clipsan.clean(
             folder / "model", folder / "pairs", out=out, eval=folder / "eval", trigger=["stripes"], steps=2,
-            batch_size=9, device="cpu", save_every=1, no_gallery=True, processes=processes,
+            batch_size=9, micro_batch=8, device="cpu", save_every=1, no_gallery=True, processes=processes,
         )  # fmt: skip
     except HelpedError:
         return {}
     found = result.report.evaluation
-    return {"measured": repr((found.clean_accuracy, found.triggers[0].asr))}
+    return {"measured": repr((found.clean_accuracy, found.triggers[0].asr, found.skipped))}

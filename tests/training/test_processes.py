@@ -19,11 +19,12 @@ from clipsan.training.loop import SEPARATE_STATISTICS
 
 @pytest.fixture(scope="module")
 def seen(world, tmp_path_factory):
-    """What one process saw, and each of two; three images of the pairs are broken."""
+    """What one process saw, and each of two; images are broken among the pairs and those to measure on."""
     folder = tmp_path_factory.mktemp("pair") / "w"
     shutil.copytree(world, folder)
     make_tiny("rn").write_folder(folder / "rn")
-    for broken in sorted((folder / "pairs").rglob("*.png"))[7:10]:
+    pairs, measured = (sorted((folder / name).rglob("*.png")) for name in ("pairs", "eval"))
+    for broken in (*pairs[7:10], measured[9]):
         broken.write_bytes(broken.read_bytes()[:60])
     two = torch.multiprocessing.start_processes(work, (2, folder), nprocs=2, join=False, start_method="spawn")
     work(0, 1, folder)
@@ -56,8 +57,9 @@ def test_separate_statistics_are_averaged_and_said(seen):
     assert first["notes"] == [SEPARATE_STATISTICS] and not one["notes"]
 
 
-def test_the_first_process_measures_and_writes(seen):
-    assert seen[1]["clean"] == seen[0]["clean"] != {}
+def test_processes_share_the_measuring_and_the_first_writes(seen):
+    assert seen[1]["clean"] == seen[0]["clean"]
+    assert "cannot be decoded" in seen[0]["clean"]["measured"]
     assert seen[2]["clean"] == {}
 
 
