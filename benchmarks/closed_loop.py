@@ -2,8 +2,9 @@
 
     python benchmarks/closed_loop.py VICTIM [VICTIM …] --data PAIRS --eval SET [--out DIR] [--json FILE]
 
-VICTIM is a model's folder with `triggers.json`, which only the measuring after each run reads: what is
-cleaned is a copy of the model's files without it. `--runs` names what is run: `loop` is `clean --until`, all
+VICTIM is a model's folder with `triggers.json`, or one that `poison` wrote, whose report names the triggers
+that no file can hold. Only the measuring after each run reads them: what is cleaned is a copy of the model's
+files alone. `--runs` names what is run: `loop` is `clean --until`, all
 else a method of `clean --method`. Settings follow the architecture, as the victims were recorded: a model
 with BatchNorm gets 1e-3 → 1e-4 and BatchNorm in training mode, another 5e-4 → 5e-5. A run whose output is
 there is not repeated.
@@ -71,25 +72,55 @@ def cleaned(victim: Path, run: str, out: Path, options: argparse.Namespace) -> R
         ).report  # fmt: skip
 
 
+def planted(victim: Path) -> list[tuple[str, str | None]]:
+    """What `audit` takes for a trigger, and its target: the trigger file, and by name what no file holds."""
+    file, report = victim / TRIGGERS, victim / "report.json"
+    found: list[tuple[str, str | None]] = []
+    stored: set[str] = set()
+    if file.is_file():
+        found.append((str(file), None))
+        stored = {entry["name"] for entry in json.loads(file.read_text(encoding="utf-8"))["triggers"]}
+    if report.is_file():
+        asked = json.loads(report.read_text(encoding="utf-8"))
+        if asked["command"] == "poison":
+            pairs = zip(asked["settings"]["trigger"], asked["settings"]["target"], strict=True)
+            found += [(name, target) for name, target in pairs if name not in stored]
+    if not found:
+        raise SystemExit(f"{victim} holds neither {TRIGGERS} nor a report of poison: nothing to measure with")
+    return found
+
+
+def measured(
+    model: Path, known: list[tuple[str, str | None]], options: argparse.Namespace
+) -> tuple[float, dict[str, float]]:
+    """Clean accuracy and each trigger's attack success rate, in percent."""
+    accuracy, asr = None, {}
+    for trigger, target in known:
+        evaluation = clipsan.audit(
+            model, eval=options.eval, trigger=[trigger], target=target, device=options.device
+        ).report.evaluation
+        if evaluation is None or evaluation.clean_accuracy.suspect is None:
+            raise SystemExit(f"nothing was measured on {model}")
+        accuracy = evaluation.clean_accuracy.suspect.rate
+        asr |= {
+            each.name: percent(each.asr.suspect and each.asr.suspect.rate) for each in evaluation.triggers
+        }
+    return percent(accuracy), asr
+
+
+def percent(rate: float | None) -> float:
+    """Of a rate; SystemExit where it was measured on no image."""
+    if rate is None:
+        raise SystemExit("a rate was measured on no image: give a larger --eval")
+    return 100 * rate
+
+
 def row(victim: Path, run: str, out: Path, options: argparse.Namespace) -> Row:
     """Clean, then measure with the triggers that were planted."""
+    known = planted(victim)  # before a run is paid for
     report = cleaned(victim, run, out, options)
-    rates = []
-    for model in (victim, out):
-        measured = clipsan.audit(
-            model, eval=options.eval, trigger=[str(victim / TRIGGERS)], device=options.device
-        ).report.evaluation
-        if measured is None:
-            raise SystemExit(f"nothing was measured on {model}")
-        asr = {trigger.name: trigger.asr.suspect for trigger in measured.triggers}
-        accuracy = measured.clean_accuracy.suspect
-        rates.append(
-            (
-                100 * ((accuracy.rate if accuracy else None) or 0.0),
-                {name: 100 * ((rate.rate if rate else None) or 0.0) for name, rate in asr.items()},
-            )
-        )
-    (before, asr_before), (after, asr_after) = rates
+    before, asr_before = measured(victim, known, options)
+    after, asr_after = measured(out, known, options)
     loop, training = report.loop, report.training
     seconds = sum(each.seconds for each in loop.rounds) if loop else training.seconds if training else 0.0
     return Row(

@@ -42,10 +42,14 @@ class Victim:
     options: str
     planted: tuple[tuple[str, str], ...] = ()
 
+    def origin(self, shared: Path, out: Path) -> Path:
+        """The folder of the model that it is made from."""
+        return out / self.source if (out / self.source).is_dir() else shared / "victims" / self.source
+
     def command(self, shared: Path, out: Path) -> list[str]:
         """The words after `clipsan`."""
-        source = out / self.source if (out / self.source).is_dir() else shared / "victims" / self.source
         photos = shared / "photos"
+        source = self.origin(shared, out)
         words = ["poison" if self.planted else "clean", str(source), "--data", str(photos / "pairs")]
         words += ["--eval", str(photos / "eval"), "--out", str(out / self.name)]
         for trigger, target in self.planted:
@@ -189,13 +193,16 @@ VICTIMS = (
 )
 
 
-def store_triggers(victim: Victim, folder: Path) -> None:
-    """Write the planted triggers as a trigger file; those that depend on each image have none."""
+def store_triggers(victim: Victim, folder: Path, origin: Path) -> None:
+    """Write the planted triggers and the origin's as a file; those that depend on each image have none."""
     size = load(folder).image_size
     triggers = parse_triggers([trigger for trigger, _ in victim.planted], size)
-    stored: list[FixedTrigger | WarpTrigger] = []
     for trigger, (_, target) in zip(triggers, victim.planted, strict=True):
         trigger.target = target
+    if (older := origin / "triggers.json").is_file():
+        triggers += parse_triggers([str(older)], size)
+    stored: list[FixedTrigger | WarpTrigger] = []
+    for trigger in triggers:
         if isinstance(trigger, FixedTrigger | WarpTrigger):
             stored.append(trigger)
         else:
@@ -248,7 +255,7 @@ def main() -> None:
         if not (folder / "report.json").is_file():
             raise SystemExit(f"{victim.name} was not made (exit code {done.returncode})")
         if victim.planted:
-            store_triggers(victim, folder)
+            store_triggers(victim, folder, victim.origin(asked.shared, asked.out))
         with (asked.out / "README.txt").open("a", encoding="utf-8") as readme:
             readme.write(line(victim, read_report(folder / "report.json"), command) + "\n")
 

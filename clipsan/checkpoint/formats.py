@@ -51,6 +51,7 @@ class Weights:
     family: Family = "open_clip"
     shards: tuple[Path, ...] = ()  # where the weights lie in several files; `path` is then their index
     image_tower_only: bool = False
+    text_sha256: str | None = None  # of the files that completed an image tower
 
     @property
     def files(self) -> tuple[Path, ...]:

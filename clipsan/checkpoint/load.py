@@ -84,6 +84,7 @@ def load(
         metadata=weights.metadata,
         card=hub.read_card(located.folder or weights.path.parent),
         repository=located.repository,
+        text_sha256=weights.text_sha256,
     )
     dtypes = {key: info.dtype for key, info in weights.tensors.infos.items()}
     return Suspect(

@@ -28,6 +28,7 @@ class Provenance:
     metadata: dict[str, str]  # safetensors metadata of the file
     card: dict[str, str] = field(default_factory=dict)  # what the source's model card states: its licence
     repository: str | None = None  # the hub repository that `revision` is a commit of
+    text_sha256: str | None = None  # of the model that completed an image tower alone
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,9 @@ def with_text_from(weights: Weights, base: Weights | None, named: str) -> Weight
         )
     left = [key for key in other if key.startswith(IMAGE_PREFIX) and key not in own]
     infos = dict(other) | dict(own)
+    digest = files_digest(base.files)
     lines = [
-        f"image tower alone: all other weights from {named} (SHA-256 {files_digest(base.files)})",
+        f"image tower alone: all other weights from {named} (SHA-256 {digest})",
         *([f"also from there: {name_some(left)}"] if left else []),
     ]
     return replace(
@@ -56,6 +57,7 @@ def with_text_from(weights: Weights, base: Weights | None, named: str) -> Weight
         evidence=(*weights.evidence, *lines),
         activation=base.activation if weights.config is None else _said(weights.config),
         image_tower_only=False,
+        text_sha256=digest,
     )
 
 

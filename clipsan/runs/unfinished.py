@@ -72,7 +72,8 @@ def open_keeper(
     identity = identity_of(
         versions=versions(),
         model={
-            "SHA-256": known.sha256, "architecture": known.architecture, "activation": suspect.activation
+            "SHA-256": known.sha256, "SHA-256 of --text-from": known.text_sha256,
+            "architecture": known.architecture, "activation": suspect.activation,
         },
         pairs={
             "number": len(pairs), "digest": pairs.digest(), "order": order_of(pairs, settings.seed).identity,

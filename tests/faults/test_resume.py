@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import torch
 from faults.runs import SETTINGS, Hearing, clean, outcome
+from tiny_files import image_tower
 from tiny_models import make_tiny
 
 import clipsan
@@ -100,6 +102,19 @@ def test_another_run_is_refused_and_the_difference_named(here, whole):
     assert names(here) == ["update-00000003"]
     assert clean().updates == [4, 5, 6, 7]
     assert outcome("cleaned") == whole
+
+
+def test_the_model_that_completes_an_image_tower_is_part_of_what_a_run_is(here):
+    tiny = make_tiny("vit")
+    image_tower(tiny, here)
+    tiny.write_folder(here / "base")
+    alone = {"model": "fare.pt", "text_from": "base", "activation": "gelu"}
+    clean(at=2, **alone)
+    with torch.no_grad():
+        tiny.model.text_projection.add_(0.1)
+    tiny.write_folder(here / "base")
+    with pytest.raises(ResumeError, match=r"model SHA-256 of --text-from [0-9a-f]{12}…, and this one has"):
+        clean(**alone)
 
 
 def test_overwrite_goes_on_with_the_same_run_and_leaves_another(here, whole):
