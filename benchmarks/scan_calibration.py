@@ -45,6 +45,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=None, help="keep the scans here")
     options = parser.parse_args()
     made: dict[str, dict[str, list[float]]] = {}
+    if options.work is not None:
+        options.work.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         for number, model in enumerate(options.models):
             folder = (options.work or Path(scratch)) / f"clean-{number}"

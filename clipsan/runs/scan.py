@@ -117,7 +117,9 @@ def scan(
         held_out = len(divide(images.pixels, suspect.image_size, seed)[1])
         rungs = ladder(suspect.image_size)
         searches = 1 if trusted is None else 2
-        counter = Counter(watcher, searches * images_needed(len(names), len(rungs), hard))
+        each = images_needed(len(names), rungs, suspect.image_size, hard)
+        each += hard.class_free.steps * hard.class_free.images
+        counter = Counter(watcher, searches * each)
 
         def look(at: Suspect, targets: Mapping[str, Sequence[int]] | None) -> tuple[Searched, Tensor]:
             watcher.stage(f"Searching {at.provenance.source} for triggers towards {len(names)} classes")

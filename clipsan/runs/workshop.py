@@ -33,8 +33,6 @@ HELD_OUT_IMAGES = 2048
 STATISTICS_IMAGES = 1024
 SCAN = "normal"
 """The effort of every scan; its calibration on clean models sets the bars."""
-COSTLY = "smooth"
-"""The kind of trigger that costs accuracy where it is stamped on training images."""
 SHOWN = 3
 """Triggers of each kind that a scan tells of, besides those with evidence."""
 
@@ -133,7 +131,7 @@ class ModelWorkshop:
             rates = self._asr(encoder, [each.trigger for each, _ in worth])
             for (each, score), asr in zip(worth, rates, strict=True):
                 evidence = score >= limit.z and (asr.rate or 0.0) >= LEAST_ASR
-                found.append(_finding(each, asr, score, evidence, rung.name == COSTLY))
+                found.append(_finding(each, asr, score, evidence, rung.costly))
         return found
 
     def fine_tune(
@@ -181,8 +179,7 @@ class ModelWorkshop:
     def _inverted(self, rungs: Sequence[Rung], weights: Tensor) -> list[list[Found]]:
         """What inversion finds by each rung in the model that is loaded; the watcher hears how far it is."""
         effort, names = EFFORTS[SCAN], self._classes.names
-        free = effort.class_free
-        total = images_needed(len(names), len(rungs), effort) - free.steps * free.images
+        total = images_needed(len(names), rungs, self._tool.image_size, effort)
         done = 0
 
         def more(images: int) -> None:
