@@ -20,7 +20,7 @@ from pathlib import Path
 
 import clipsan
 from clipsan.inversion.evidence import LEAST_ASR
-from clipsan.report.scan_record import Candidate, ScanReport, read_scan
+from clipsan.report.scan_record import ScanReport, read_scan
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,17 @@ class Row:
 
     @property
     def score(self) -> float:
-        """The largest z of a class that enough images reach to count: what the AUROC ranks by."""
-        return max((each.z for each in self._reached), default=0.0)
+        """The largest z, as a share of its rung's limit, of a class that enough images reach to count.
 
-    @property
-    def _reached(self) -> list[Candidate]:
-        candidates = [each for rung in self.report.rungs for each in rung.candidates]
-        return [each for each in candidates if (each.asr.rate or 0.0) >= LEAST_ASR]
+        What the AUROC ranks by; above 1 it is evidence. Class-free patterns and texts have no part in it.
+        """
+        reached = [
+            each.z / rung.limit
+            for rung in self.report.rungs
+            for each in rung.candidates
+            if (each.asr.rate or 0.0) >= LEAST_ASR
+        ]
+        return max(reached, default=0.0)
 
     def cells(self) -> list[str]:
         """For the table."""
@@ -62,12 +66,16 @@ class Row:
                     rate = 100 * (each.asr.rate or 0.0)
                     found.append(f"{each.target} by {rung.name}: z {each.z:.1f}, ASR {rate:.1f}{seen}")
         free, text = self.report.class_free, self.report.text_side
+        if free.evidence:
+            found.append(f"class-free near {free.nearest}")
+        if text is not None and text.evidence:
+            found.append(f"text near {text.nearest}")
         return [
             self.name,
             ", ".join(self.planted) or "clean",
             self.report.result,
             "; ".join(found) or "nothing",
-            f"{self.score:.1f}",
+            f"{self.score:.2f}",
             f"{100 * free.mask:.2f} % ({free.nearest})",
             "not searched" if text is None else f"{100 * text.gap_closed:.0f} %",
             f"{self.report.seconds:.0f}",
