@@ -86,14 +86,15 @@ class Row:
 def planted(victim: Path) -> tuple[str, ...]:
     """The targets of what was planted, as the victim's own files tell."""
     listed, report = victim / "triggers.json", victim / "report.json"
+    targets: set[str] = set()
     if listed.is_file():
         triggers = json.loads(listed.read_text(encoding="utf-8"))["triggers"]
-        return tuple(sorted({each["target"] for each in triggers if each.get("target")}))
+        targets |= {each["target"] for each in triggers if each.get("target")}
     if report.is_file():
         told = json.loads(report.read_text(encoding="utf-8"))
         if told.get("command") == "poison":
-            return tuple(sorted({each["target"] for each in told["evaluation"]["triggers"]}))
-    return ()
+            targets |= {each["target"] for each in told["evaluation"]["triggers"]}
+    return tuple(sorted(targets))
 
 
 def scanned(victim: Path, out: Path, options: argparse.Namespace) -> tuple[ScanReport, int | None]:

@@ -14,7 +14,7 @@ from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.matching import lost, match, telling_ways
 from clipsan.evaluation.statistics import Rate
 from clipsan.inversion import Found, invert
-from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, limit_of, robust_z, shipped
+from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, robust_z, shipped_limit
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
 from clipsan.inversion.search import images_needed, screening_for
 from clipsan.loop.plan import HIGHEST_TAU, Plan
@@ -119,12 +119,12 @@ class ModelWorkshop:
         names = self._classes.names
         self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
         weights = encoder.classifier(names, self._classes.templates)
-        clean = shipped().get(family_of(self._tool.model_cfg, self._tool.image_size), {}).get(SCAN, {})
+        family = family_of(self._tool.model_cfg, self._tool.image_size)
         found: list[Finding] = []
         rungs = ladder(self._tool.image_size)
         inverted_of = self._inverted(rungs, weights)
         for rung, inverted in zip(rungs, inverted_of, strict=True):
-            limit = limit_of(clean.get(rung.name, ()), "clean models")
+            limit = shipped_limit(family, SCAN, rung.name)
             scores = robust_z([each.gain for each in inverted])
             ranked = sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])
             worth = [pair for place, pair in enumerate(ranked) if place < SHOWN or pair[1] >= limit.z]
