@@ -31,14 +31,14 @@ class Row:
         name: of its folder.
         planted: the targets of its triggers; empty for a clean model.
         report: its scan.
-        megabytes: peak resident memory of the scan; None where it was made before.
+        cost: CPU seconds and peak resident memory in MB of the scan; None where it was made before.
         audited: trigger name to ASR in percent on the labelled set.
     """
 
     name: str
     planted: tuple[str, ...]
     report: ScanReport
-    megabytes: int | None
+    cost: tuple[float, int] | None
     audited: dict[str, float]
 
     @property
@@ -78,8 +78,7 @@ class Row:
             f"{self.score:.2f}",
             f"{100 * free.mask:.2f} % ({free.nearest})",
             "not searched" if text is None else f"{100 * text.gap_closed:.0f} %",
-            f"{self.report.seconds:.0f}",
-            "made before" if self.megabytes is None else str(self.megabytes),
+            *(("made before", "") if self.cost is None else (f"{self.cost[0]:.0f}", str(self.cost[1]))),
         ]
 
 
@@ -97,8 +96,10 @@ def planted(victim: Path) -> tuple[str, ...]:
     return tuple(sorted(targets))
 
 
-def scanned(victim: Path, out: Path, options: argparse.Namespace) -> tuple[ScanReport, int | None]:
-    """The scan of a victim, made in a process of its own, and that process's peak memory in MB."""
+def scanned(
+    victim: Path, out: Path, options: argparse.Namespace
+) -> tuple[ScanReport, tuple[float, int] | None]:
+    """The scan of a victim, made in a process of its own, and what that process cost."""
     if (out / "scan.json").is_file():
         return read_scan(out / "scan.json"), None
     command = [
@@ -109,7 +110,7 @@ def scanned(victim: Path, out: Path, options: argparse.Namespace) -> tuple[ScanR
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) not in (0, 1, 3):
         raise SystemExit(f"the scan of {victim} failed")
-    return read_scan(out / "scan.json"), usage.ru_maxrss // 1024
+    return read_scan(out / "scan.json"), (usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024)
 
 
 def audited(victim: Path, out: Path, labelled: str | None) -> dict[str, float]:
@@ -144,13 +145,13 @@ def main() -> None:
     parser.add_argument("--set", default=None, help="labelled images to audit the triggers found on")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
-    print("| victim | planted | result | found | score | class-free mask | text gap | seconds | MB |")
+    print("| victim | planted | result | found | score | class-free mask | text gap | CPU s | MB |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     rows = []
     for victim in options.victims:
         out = options.out / victim.name
-        report, megabytes = scanned(victim, out, options)
-        rows.append(Row(victim.name, planted(victim), report, megabytes, audited(victim, out, options.set)))
+        report, cost = scanned(victim, out, options)
+        rows.append(Row(victim.name, planted(victim), report, cost, audited(victim, out, options.set)))
         print("| " + " | ".join(rows[-1].cells()) + " |", flush=True)
     poisoned, clean = [row for row in rows if row.planted], [row for row in rows if not row.planted]
     flagged = [sum(row.report.result == "evidence" for row in part) for part in (poisoned, clean)]
