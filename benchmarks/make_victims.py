@@ -211,6 +211,21 @@ VICTIMS = (
         "vit-clean",
         f"{TUNE} --lr-start 5e-4 --lr 5e-5 --steps 80 --batch-size 128 --seed 3",
     ),
+    Victim(
+        "vit-tuned-4",
+        "vit-clean",
+        f"{TUNE} --lr-start 2e-4 --lr 2e-5 --steps 60 --batch-size 64 --seed 4",
+    ),
+    Victim(
+        "vit-tuned-5",
+        "vit-clean",
+        f"{TUNE} --lr-start 1e-4 --lr 1e-4 --steps 60 --batch-size 64 --seed 5 --max-pairs 2000",
+    ),
+    Victim(
+        "vit-tuned-6",
+        "vit-clean",
+        f"{TUNE} --lr-start 2e-4 --lr 2e-5 --steps 40 --batch-size 64 --seed 6 --max-pairs 2500",
+    ),
 )
 
 
