@@ -19,6 +19,7 @@ from pathlib import Path
 from clipsan.checkpoint import load
 from clipsan.report import Report, read_report
 from clipsan.triggers import parse_triggers, write_trigger_file
+from clipsan.triggers.tones import ToneTrigger
 from clipsan.triggers.trigger import FixedTrigger
 from clipsan.triggers.warp import WarpTrigger
 
@@ -190,6 +191,41 @@ VICTIMS = (
         "rn-clean",
         f"{TUNE} --lr-start 3e-4 --lr 3e-5 --steps 40 --batch-size 64 --seed 2 --max-pairs 3000",
     ),
+    Victim(
+        "rn-tuned-3",
+        "rn-clean",
+        f"{TUNE} --lr-start 1e-3 --lr 5e-4 --steps 40 --batch-size 128 --batch-norm train --seed 11",
+    ),
+    Victim(
+        "vit-tuned-1",
+        "vit-clean",
+        f"{TUNE} --lr-start 1e-4 --lr 1e-5 --steps 40 --batch-size 64 --seed 1 --max-pairs 2000",
+    ),
+    Victim(
+        "vit-tuned-2",
+        "vit-clean",
+        f"{TUNE} --lr-start 3e-4 --lr 3e-5 --steps 40 --batch-size 64 --seed 2 --max-pairs 3000",
+    ),
+    Victim(
+        "vit-tuned-3",
+        "vit-clean",
+        f"{TUNE} --lr-start 5e-4 --lr 5e-5 --steps 80 --batch-size 128 --seed 3",
+    ),
+    Victim(
+        "vit-tuned-4",
+        "vit-clean",
+        f"{TUNE} --lr-start 2e-4 --lr 2e-5 --steps 60 --batch-size 64 --seed 4",
+    ),
+    Victim(
+        "vit-tuned-5",
+        "vit-clean",
+        f"{TUNE} --lr-start 1e-4 --lr 1e-4 --steps 60 --batch-size 64 --seed 5 --max-pairs 2000",
+    ),
+    Victim(
+        "vit-tuned-6",
+        "vit-clean",
+        f"{TUNE} --lr-start 2e-4 --lr 2e-5 --steps 40 --batch-size 64 --seed 6 --max-pairs 2500",
+    ),
 )
 
 
@@ -201,9 +237,9 @@ def store_triggers(victim: Victim, folder: Path, origin: Path) -> None:
         trigger.target = target
     if (older := origin / "triggers.json").is_file():
         triggers += parse_triggers([str(older)], size)
-    stored: list[FixedTrigger | WarpTrigger] = []
+    stored: list[FixedTrigger | WarpTrigger | ToneTrigger] = []
     for trigger in triggers:
-        if isinstance(trigger, FixedTrigger | WarpTrigger):
+        if isinstance(trigger, FixedTrigger | WarpTrigger | ToneTrigger):
             stored.append(trigger)
         else:
             print(f"{victim.name}: {trigger.name} depends on each image, use it by name", file=sys.stderr)

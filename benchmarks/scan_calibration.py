@@ -4,7 +4,8 @@
 
 Each MODEL is scanned on IMAGES towards the classes of the file CLASSES, and what its best classes reached is
 put into `clipsan/inversion/calibration.json` under its family and the effort; values of other families and
-efforts stay. The models must not be those that a scan is then tested on.
+efforts stay. The models must not be those that a scan is then tested on. A scan that lies in DIR already is not
+made again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import clipsan
 from clipsan.checkpoint import load
 from clipsan.inversion import evidence
 from clipsan.inversion.evidence import family_of
-from clipsan.report.scan_record import ScanReport
+from clipsan.report.scan_record import ScanReport, read_scan
 
 FILE = Path(evidence.__file__).with_name("calibration.json")
 
@@ -45,13 +46,18 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=None, help="keep the scans here")
     options = parser.parse_args()
     made: dict[str, dict[str, list[float]]] = {}
+    if options.work is not None:
+        options.work.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        for number, model in enumerate(options.models):
-            folder = (options.work or Path(scratch)) / f"clean-{number}"
-            report = clipsan.scan(
-                model, data=options.images, classes=options.classes, effort=options.effort, seed=options.seed,
-                out=folder, overwrite=True,
-            ).report  # fmt: skip
+        for model in options.models:
+            folder = (options.work or Path(scratch)) / Path(model).name
+            if (folder / "scan.json").is_file():
+                report = read_scan(folder / "scan.json")
+            else:
+                report = clipsan.scan(
+                    model, data=options.images, classes=options.classes, effort=options.effort,
+                    seed=options.seed, out=folder,
+                ).report  # fmt: skip
             suspect = load(model)
             of_family = made.setdefault(family_of(suspect.model_cfg, suspect.image_size), {})
             for name, value in values(report).items():

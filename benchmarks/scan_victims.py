@@ -20,7 +20,7 @@ from pathlib import Path
 
 import clipsan
 from clipsan.inversion.evidence import LEAST_ASR
-from clipsan.report.scan_record import Candidate, ScanReport, read_scan
+from clipsan.report.scan_record import ScanReport, read_scan
 
 
 @dataclass(frozen=True)
@@ -31,25 +31,29 @@ class Row:
         name: of its folder.
         planted: the targets of its triggers; empty for a clean model.
         report: its scan.
-        megabytes: peak resident memory of the scan; None where it was made before.
+        cost: CPU seconds and peak resident memory in MB of the scan; None where it was made before.
         audited: trigger name to ASR in percent on the labelled set.
     """
 
     name: str
     planted: tuple[str, ...]
     report: ScanReport
-    megabytes: int | None
+    cost: tuple[float, int] | None
     audited: dict[str, float]
 
     @property
     def score(self) -> float:
-        """The largest z of a class that enough images reach to count: what the AUROC ranks by."""
-        return max((each.z for each in self._reached), default=0.0)
+        """The largest z, as a share of its rung's limit, of a class that enough images reach to count.
 
-    @property
-    def _reached(self) -> list[Candidate]:
-        candidates = [each for rung in self.report.rungs for each in rung.candidates]
-        return [each for each in candidates if (each.asr.rate or 0.0) >= LEAST_ASR]
+        What the AUROC ranks by; above 1 it is evidence. Class-free patterns and texts have no part in it.
+        """
+        reached = [
+            each.z / rung.limit
+            for rung in self.report.rungs
+            for each in rung.candidates
+            if (each.asr.rate or 0.0) >= LEAST_ASR
+        ]
+        return max(reached, default=0.0)
 
     def cells(self) -> list[str]:
         """For the table."""
@@ -62,34 +66,40 @@ class Row:
                     rate = 100 * (each.asr.rate or 0.0)
                     found.append(f"{each.target} by {rung.name}: z {each.z:.1f}, ASR {rate:.1f}{seen}")
         free, text = self.report.class_free, self.report.text_side
+        if free.evidence:
+            found.append(f"class-free near {free.nearest}")
+        if text is not None and text.evidence:
+            found.append(f"text near {text.nearest}")
         return [
             self.name,
             ", ".join(self.planted) or "clean",
             self.report.result,
             "; ".join(found) or "nothing",
-            f"{self.score:.1f}",
+            f"{self.score:.2f}",
             f"{100 * free.mask:.2f} % ({free.nearest})",
             "not searched" if text is None else f"{100 * text.gap_closed:.0f} %",
-            f"{self.report.seconds:.0f}",
-            "made before" if self.megabytes is None else str(self.megabytes),
+            *(("made before", "") if self.cost is None else (f"{self.cost[0]:.0f}", str(self.cost[1]))),
         ]
 
 
 def planted(victim: Path) -> tuple[str, ...]:
     """The targets of what was planted, as the victim's own files tell."""
     listed, report = victim / "triggers.json", victim / "report.json"
+    targets: set[str] = set()
     if listed.is_file():
         triggers = json.loads(listed.read_text(encoding="utf-8"))["triggers"]
-        return tuple(sorted({each["target"] for each in triggers if each.get("target")}))
+        targets |= {each["target"] for each in triggers if each.get("target")}
     if report.is_file():
         told = json.loads(report.read_text(encoding="utf-8"))
         if told.get("command") == "poison":
-            return tuple(sorted({each["target"] for each in told["evaluation"]["triggers"]}))
-    return ()
+            targets |= {each["target"] for each in told["evaluation"]["triggers"]}
+    return tuple(sorted(targets))
 
 
-def scanned(victim: Path, out: Path, options: argparse.Namespace) -> tuple[ScanReport, int | None]:
-    """The scan of a victim, made in a process of its own, and that process's peak memory in MB."""
+def scanned(
+    victim: Path, out: Path, options: argparse.Namespace
+) -> tuple[ScanReport, tuple[float, int] | None]:
+    """The scan of a victim, made in a process of its own, and what that process cost."""
     if (out / "scan.json").is_file():
         return read_scan(out / "scan.json"), None
     command = [
@@ -100,7 +110,7 @@ def scanned(victim: Path, out: Path, options: argparse.Namespace) -> tuple[ScanR
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) not in (0, 1, 3):
         raise SystemExit(f"the scan of {victim} failed")
-    return read_scan(out / "scan.json"), usage.ru_maxrss // 1024
+    return read_scan(out / "scan.json"), (usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024)
 
 
 def audited(victim: Path, out: Path, labelled: str | None) -> dict[str, float]:
@@ -135,13 +145,13 @@ def main() -> None:
     parser.add_argument("--set", default=None, help="labelled images to audit the triggers found on")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
-    print("| victim | planted | result | found | score | class-free mask | text gap | seconds | MB |")
+    print("| victim | planted | result | found | score | class-free mask | text gap | CPU s | MB |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     rows = []
     for victim in options.victims:
         out = options.out / victim.name
-        report, megabytes = scanned(victim, out, options)
-        rows.append(Row(victim.name, planted(victim), report, megabytes, audited(victim, out, options.set)))
+        report, cost = scanned(victim, out, options)
+        rows.append(Row(victim.name, planted(victim), report, cost, audited(victim, out, options.set)))
         print("| " + " | ".join(rows[-1].cells()) + " |", flush=True)
     poisoned, clean = [row for row in rows if row.planted], [row for row in rows if not row.planted]
     flagged = [sum(row.report.result == "evidence" for row in part) for part in (poisoned, clean)]

@@ -10,7 +10,24 @@ from __future__ import annotations
 
 from clipsan.inversion.invert import Found, Screening, invert
 from clipsan.inversion.kinds import Blend, Kind, Masked, Patch
+from clipsan.inversion.listed import Strips, Waves
+from clipsan.inversion.moving import Warp
 from clipsan.inversion.optimise import Effort
 from clipsan.inversion.pixels import PixelModel
+from clipsan.inversion.toning import Tones
 
-__all__ = ["Blend", "Effort", "Found", "Kind", "Masked", "Patch", "PixelModel", "Screening", "invert"]
+__all__ = [
+    "Blend",
+    "Effort",
+    "Found",
+    "Kind",
+    "Masked",
+    "Patch",
+    "PixelModel",
+    "Screening",
+    "Strips",
+    "Tones",
+    "Warp",
+    "Waves",
+    "invert",
+]

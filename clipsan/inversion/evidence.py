@@ -94,3 +94,21 @@ def shipped() -> Mapping[str, Any]:
     text = resources.files("clipsan.inversion").joinpath("calibration.json").read_text(encoding="utf-8")
     families: Mapping[str, Any] = json.loads(text)["families"]
     return families
+
+
+def own_values(family: str, effort: str, name: str) -> list[float]:
+    """What the shipped clean models of a family showed by a rung, a mask or a token at an effort."""
+    return list(shipped().get(family, {}).get(effort, {}).get(name, ()))
+
+
+def any_values(name: str) -> list[float]:
+    """The same by a rung, of all families and efforts: what to go by where there are none of one's own."""
+    return [z for efforts in shipped().values() for values in efforts.values() for z in values.get(name, ())]
+
+
+def shipped_limit(family: str, effort: str, rung: str) -> Limit:
+    """Of a rung's z, by shipped clean models of the same family and effort, else by those of any."""
+    if own := own_values(family, effort, rung):
+        models = "1 clean model" if len(own) == 1 else f"{len(own)} clean models"
+        return limit_of(own, f"{models} of the family {family}")
+    return limit_of(any_values(rung), "clean models of other families or efforts")

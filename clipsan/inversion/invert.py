@@ -18,9 +18,10 @@ from clipsan.checkpoint import Suspect
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.statistics import Rate
 from clipsan.inversion.kinds import Kind
+from clipsan.inversion.listed import Listed, best_of, margins
 from clipsan.inversion.optimise import Effort, Objective, optimise, starts
 from clipsan.inversion.pixels import PixelModel
-from clipsan.triggers.trigger import FixedTrigger
+from clipsan.triggers.trigger import Trigger
 
 MOST_HELD_OUT = 256
 FEWEST_IMAGES = 16
@@ -28,7 +29,7 @@ FEWEST_IMAGES = 16
 
 @dataclass(frozen=True)
 class Found:
-    """One trigger that was optimised.
+    """One trigger that was optimised, or chosen from a list.
 
     Attributes:
         trigger: in 8-bit levels; `write_trigger_file` saves it.
@@ -41,7 +42,7 @@ class Found:
         base: the mean margin of the same images untriggered.
     """
 
-    trigger: FixedTrigger
+    trigger: Trigger
     target: str
     kind: str
     asr: Rate
@@ -86,7 +87,7 @@ def invert(
     seed: int = 0,
     on_images: Callable[[int], None] = lambda images: None,
 ) -> list[Found]:
-    """Optimise a trigger of each kind towards each class. The model's weights stay as they are.
+    """Find a trigger of each kind towards each class. The model's weights stay as they are.
 
     Args:
         suspect: to be looked at.
@@ -124,17 +125,24 @@ def invert(
         found: list[Found] = []
         for kind in kinds:
             wanted = torch.tensor(numbers)
-            free = starts(kind, len(wanted), model, seed)
-            if screening is not None and len(wanted) > screening.keep + screening.baseline:
-                brief = replace(effort, steps=screening.steps, images=screening.images)
-                free = optimise(model, kind, free, wanted, objective, train, brief, seed, on_images)
-                gains = [
-                    gauge.measure(kind, one, int(n), names, seed).gain
-                    for one, n in zip(free, wanted, strict=True)
-                ]
-                going = _going_on(torch.tensor(gains), screening, seed)
-                free, wanted = free[going], wanted[going]
-            free = optimise(model, kind, free, wanted, objective, train, effort, seed + 1, on_images)
+            cut = screening if screening and len(wanted) > screening.keep + screening.baseline else None
+            if isinstance(kind, Listed):
+                free, gains = best_of(model, kind, wanted, weights, train, effort, seed, on_images)
+                if cut:
+                    going = _going_on(gains, cut, seed)
+                    free, wanted = free[going], wanted[going]
+            else:
+                free = starts(kind, len(wanted), model, seed)
+                if cut:
+                    brief = replace(effort, steps=cut.steps, images=cut.images)
+                    free = optimise(model, kind, free, wanted, objective, train, brief, seed, on_images)
+                    measured = [
+                        gauge.measure(kind, one, int(n), names, seed).gain
+                        for one, n in zip(free, wanted, strict=True)
+                    ]
+                    going = _going_on(torch.tensor(measured), cut, seed)
+                    free, wanted = free[going], wanted[going]
+                free = optimise(model, kind, free, wanted, objective, train, effort, seed + 1, on_images)
             found += [
                 gauge.measure(kind, one, int(n), names, seed) for one, n in zip(free, wanted, strict=True)
             ]
@@ -212,8 +220,4 @@ class Gauge:
 
 def _margin(logits: Tensor, number: int) -> float:
     """Mean over rows [n x c] of a class's logit minus the best other's; 0 where there is no row."""
-    if not len(logits):
-        return 0.0
-    others = logits.clone()
-    others[:, number] = -torch.inf
-    return float((logits[:, number] - others.max(1).values).double().mean())
+    return float(margins(logits)[:, number].double().mean()) if len(logits) else 0.0

@@ -1,8 +1,9 @@
 """Kinds of triggers that can be optimised: patches, blends over the whole image, and masked patterns.
 
 Each says how many free numbers it has, puts them on images so that gradients reach them, and turns them into
-a `FixedTrigger` in 8-bit levels, which is what is measured and saved. All numbers lie in [0, 1]. The weight
-of a blend is a whole number of 255ths from the start, as a trigger file keeps it.
+a trigger in 8-bit levels, which is what is measured and saved. All numbers lie in [0, 1]. The weight of a
+blend is a whole number of 255ths from the start, as a trigger file keeps it. Warps are in `moving`, colour
+filters in `toning`, and kinds of which all triggers are tried in `listed`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor
 from clipsan.errors import UsageError
 from clipsan.triggers.overlay import from_rgba
 from clipsan.triggers.placement import ANCHORS, Position, corner, fits
-from clipsan.triggers.trigger import FixedTrigger
+from clipsan.triggers.trigger import FixedTrigger, Trigger
 
 Size = tuple[int, int]
 
@@ -37,8 +38,8 @@ class Kind(Protocol):
     def put(self, images: Tensor, free: Tensor, generator: torch.Generator) -> Tensor:
         """Images [b x 3 x h x w] in [0, 1] under each of m triggers [m x ...]: [m x b x 3 x h x w]."""
 
-    def trigger(self, name: str, target: str | None, free: Tensor, size: Size, seed: int) -> FixedTrigger:
-        """One trigger's free numbers as what is measured and saved."""
+    def trigger(self, name: str, target: str | None, free: Tensor, size: Size, seed: int) -> Trigger:
+        """One trigger's free numbers as what is measured, and `write_trigger_file` saves."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Patch:
         alpha = torch.ones(1, self.size, self.size)
         place = self.position if isinstance(self.position, str) else list(self.position)
         settings = {"family": "inverted", "kind": self.label, "position": place, "seed": seed}
-        return _fixed(name, target, free, alpha, size, settings, self.position, seed)
+        return fixed(name, target, free, alpha, size, settings, self.position, seed)
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Blend:
         """The pattern in 8-bit levels."""
         pattern = self._enlarged(free.unsqueeze(0), size)[0]
         settings = {"family": "inverted", "kind": self.label, "position": "full"}
-        return _fixed(name, target, pattern, torch.full((1, *size), self.weight), size, settings)
+        return fixed(name, target, pattern, torch.full((1, *size), self.weight), size, settings)
 
     def _enlarged(self, free: Tensor, size: Size) -> Tensor:
         if tuple(free.shape[2:]) == size:
@@ -175,14 +176,14 @@ class Masked:
         weight = free[3:].clone()
         weight[weight == weight.max()] = weight.max().clamp(min=1 / 255)
         settings = {"family": "inverted", "kind": self.label, "position": "full"}
-        return _fixed(name, target, free[:3], weight, size, settings)
+        return fixed(name, target, free[:3], weight, size, settings)
 
 
 def _near_grey(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return 0.4 + 0.2 * torch.rand(shape, generator=generator)
 
 
-def _fixed(
+def fixed(
     name: str,
     target: str | None,
     pattern: Tensor,
@@ -192,6 +193,7 @@ def _fixed(
     position: Position = "top-left",
     seed: int = 0,
 ) -> FixedTrigger:
+    """A pattern [3 x h x w] and its weight [1 x h x w], both in [0, 1], in 8-bit levels."""
     levels = torch.cat([pattern.detach().cpu(), weight.detach().cpu()]).clamp(0, 1).mul(255).round()
     rgba = np.ascontiguousarray(levels.permute(1, 2, 0).numpy().astype(np.uint8))
     return FixedTrigger(name, target, size, from_rgba(rgba), dict(settings), position=position, seed=seed)

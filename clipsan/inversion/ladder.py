@@ -1,8 +1,12 @@
-"""The kinds of triggers that a scan tries, and how hard it tries.
+"""The ladder of a scan: kinds of triggers from small and fine to coarse, and how hard to try each.
 
-No single bound serves (measured in docs/scan.md): a small patch finds planted patches, a weak blend of full
-resolution finds fine-grained patterns over the whole image, a stronger but smooth one finds smooth patterns.
-Each is so tight that a model without a backdoor cannot be led far by it.
+No single bound serves. Small opaque patches find planted patches, a weak blend of full resolution finds fine
+patterns over the whole image, a stronger but smooth one finds smooth patterns, and warps and colour filters
+are kinds of their own. Each is so tight that a model without a backdoor cannot be led far by it. Strips and
+waves are strong, but there are few of them, and none is made for the model.
+
+The bounds of `warp`, `tones`, `strips` and `waves` are those of a few tried at which clean models' classes
+stood out least (`docs/scan.md` has the table).
 """
 
 from __future__ import annotations
@@ -10,18 +14,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clipsan.inversion.kinds import Blend, Kind, Patch
+from clipsan.inversion.listed import Strips, Waves
+from clipsan.inversion.moving import Warp
 from clipsan.inversion.optimise import Effort
+from clipsan.inversion.toning import Tones
 
 PATCH_SHARE = 8  # a patch's side is the image's, divided by this
 SMOOTH_GRID = 16
+WARP_REACH = 2.0  # px at any resolution, as WaNet's strength is
+STRIP_SHARE = 32  # a strip's width is the side, divided by this
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One kind of the ladder, with the name that calibrations know it by."""
+    """One kind of the ladder.
+
+    Attributes:
+        name: that calibrations know it by.
+        kind: of trigger.
+        costly: whether training on images that carry such a trigger costs accuracy.
+    """
 
     name: str
     kind: Kind
+    costly: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,5 +70,9 @@ def ladder(image_size: tuple[int, int]) -> tuple[Rung, ...]:
     return (
         Rung("patch", Patch(max(2, side // PATCH_SHARE))),
         Rung("fine", Blend(0.04)),
-        Rung("smooth", Blend(0.12, min(SMOOTH_GRID, side))),
+        Rung("smooth", Blend(0.12, min(SMOOTH_GRID, side)), costly=True),
+        Rung("warp", Warp(WARP_REACH), costly=True),
+        Rung("tones", Tones(0.1), costly=True),
+        Rung("strips", Strips(max(2, side // STRIP_SHARE))),
+        Rung("waves", Waves(0.47), costly=True),
     )

@@ -12,6 +12,7 @@ from clipsan.checkpoint import Suspect
 from clipsan.inversion.collapse import Collapse, collapse
 from clipsan.inversion.invert import Found, Screening, divide, invert
 from clipsan.inversion.ladder import Rung, ScanEffort
+from clipsan.inversion.listed import Listed
 from clipsan.inversion.pixels import PixelModel
 from clipsan.inversion.words import Dragging, drag_texts
 
@@ -86,12 +87,16 @@ def screening_for(classes: int) -> Screening | None:
     return SCREENING if classes >= SCREENED_FROM else None
 
 
-def images_needed(classes: int, rungs: int, effort: ScanEffort) -> int:
-    """How many triggered images go through the model in one search with a gradient."""
+def images_needed(classes: int, rungs: Sequence[Rung], size: tuple[int, int], effort: ScanEffort) -> int:
+    """How many triggered images go through the rungs of one search of images of (height, width) px."""
     screening = screening_for(classes)
     each = effort.patterns.steps * effort.patterns.images
     first, going_on = 0, classes
     if screening is not None:
         first, going_on = classes * screening.steps * screening.images, screening.keep + screening.baseline
-    class_free = effort.class_free.steps * effort.class_free.images
-    return rungs * (first + going_on * each) + class_free
+    return sum(
+        len(rung.kind.all(size)) * effort.patterns.images
+        if isinstance(rung.kind, Listed)
+        else first + going_on * each
+        for rung in rungs
+    )

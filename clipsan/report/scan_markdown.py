@@ -15,14 +15,16 @@ HEADINGS = {
     "inconclusive": "Inconclusive",
 }
 HOW_TO_READ = (
-    "For each class a trigger is optimised that sends images to it; ASR is the share of held-out images that "
-    "it sends there. Margin moved: by how many logits it brings the class nearer to winning. z: how far that "
-    "stands out from the other classes, in robust standard deviations; evidence is a z above the limit with "
-    "an ASR of 25 % or more. p is nominal: it would be exact if clean classes' scores were normal."
+    "For each class a trigger is optimised that sends images to it, or the best of a list is taken; ASR is "
+    "the share of held-out images that it sends there. Margin moved: by how many logits it brings the class "
+    "nearer to winning. z: how far that stands out from the other classes, in robust standard deviations; "
+    "evidence is a z above the limit with an ASR of 25 % or more. p is nominal: it would be exact if clean "
+    "classes' scores were normal."
 )
 LIMITS = (
-    "A scan sees triggers like those it tries: patches, weak blends, masked patterns, tokens. It does not "
-    "see warps, filters or triggers that depend on the image, nor a target far from every class of its list."
+    "A scan sees triggers like those it tries: patches, weak blends, warps, colour filters, strips, waves, "
+    "masked patterns, tokens. It does not see triggers that depend on the image, nor a target far from every "
+    "class of its list."
 )
 
 

@@ -14,7 +14,7 @@ from clipsan.checkpoint import Suspect, output_folder
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.labelled import DEFAULT_TEMPLATES
-from clipsan.inversion.evidence import family_of, limit_of, robust_z, shipped
+from clipsan.inversion.evidence import family_of, limit_of, own_values, robust_z, shipped_limit
 from clipsan.inversion.invert import divide
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
 from clipsan.inversion.search import Searched, images_needed, search
@@ -117,7 +117,9 @@ def scan(
         held_out = len(divide(images.pixels, suspect.image_size, seed)[1])
         rungs = ladder(suspect.image_size)
         searches = 1 if trusted is None else 2
-        counter = Counter(watcher, searches * images_needed(len(names), len(rungs), hard))
+        each = images_needed(len(names), rungs, suspect.image_size, hard)
+        each += hard.class_free.steps * hard.class_free.images
+        counter = Counter(watcher, searches * each)
 
         def look(at: Suspect, targets: Mapping[str, Sequence[int]] | None) -> tuple[Searched, Tensor]:
             watcher.stage(f"Searching {at.provenance.source} for triggers towards {len(names)} classes")
@@ -199,8 +201,7 @@ def _judged(
 ) -> dict[str, Any]:
     """The fields of the report that say what was found, and what follows."""
     family = family_of(suspect.model_cfg, suspect.image_size)
-    calibrated: Mapping[str, Sequence[float]] = shipped().get(family, {}).get(effort, {})
-    clean = {name: list(calibrated.get(name, ())) for name in (*searched.rungs, CLASS_FREE, WORDS)}
+    clean = {name: own_values(family, effort, name) for name in (*searched.rungs, CLASS_FREE, WORDS)}
     if theirs is not None:
         for name, found in theirs.rungs.items():
             clean[name].append(max(robust_z([each.gain for each in found])))
@@ -208,18 +209,18 @@ def _judged(
         if theirs.words is not None:
             clean[WORDS].append(theirs.words.gap_closed)
     source = _sources(family, len(clean[CLASS_FREE]) - (theirs is not None), theirs is not None)
-    results = tuple(
-        judge_rung(
-            rung, searched.rungs[rung.name], None if theirs is None else theirs.rungs[rung.name],
-            limit_of(clean[rung.name], source), len(names),
+    results = []
+    for rung in rungs:
+        same = None if theirs is None else theirs.rungs[rung.name]
+        limit = (
+            shipped_limit(family, effort, rung.name) if theirs is None else limit_of(clean[rung.name], source)
         )
-        for rung in rungs
-    )  # fmt: skip
+        results.append(judge_rung(rung, searched.rungs[rung.name], same, limit, len(names)))
     class_free = judge_class_free(searched, clean[CLASS_FREE], source, names, classes)
     words = judge_words(searched, clean[WORDS], source, EFFORTS[effort].words, names, classes, _decode)
     result, reasons, targets = result_of(results, class_free, words, saturated_rungs(searched))
     return {
-        "rungs": results, "class_free": class_free, "text_side": words,
+        "rungs": tuple(results), "class_free": class_free, "text_side": words,
         "result": result, "reasons": reasons, "targets": targets,
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.matching import lost, match, telling_ways
 from clipsan.evaluation.statistics import Rate
 from clipsan.inversion import Found, invert
-from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, limit_of, robust_z, shipped
+from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, robust_z, shipped_limit
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
 from clipsan.inversion.search import images_needed, screening_for
 from clipsan.loop.plan import HIGHEST_TAU, Plan
@@ -33,8 +33,6 @@ HELD_OUT_IMAGES = 2048
 STATISTICS_IMAGES = 1024
 SCAN = "normal"
 """The effort of every scan; its calibration on clean models sets the bars."""
-COSTLY = "smooth"
-"""The kind of trigger that costs accuracy where it is stamped on training images."""
 SHOWN = 3
 """Triggers of each kind that a scan tells of, besides those with evidence."""
 
@@ -121,19 +119,19 @@ class ModelWorkshop:
         names = self._classes.names
         self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
         weights = encoder.classifier(names, self._classes.templates)
-        clean = shipped().get(family_of(self._tool.model_cfg, self._tool.image_size), {}).get(SCAN, {})
+        family = family_of(self._tool.model_cfg, self._tool.image_size)
         found: list[Finding] = []
         rungs = ladder(self._tool.image_size)
         inverted_of = self._inverted(rungs, weights)
         for rung, inverted in zip(rungs, inverted_of, strict=True):
-            limit = limit_of(clean.get(rung.name, ()), "clean models")
+            limit = shipped_limit(family, SCAN, rung.name)
             scores = robust_z([each.gain for each in inverted])
             ranked = sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])
             worth = [pair for place, pair in enumerate(ranked) if place < SHOWN or pair[1] >= limit.z]
             rates = self._asr(encoder, [each.trigger for each, _ in worth])
             for (each, score), asr in zip(worth, rates, strict=True):
                 evidence = score >= limit.z and (asr.rate or 0.0) >= LEAST_ASR
-                found.append(_finding(each, asr, score, evidence, rung.name == COSTLY))
+                found.append(_finding(each, asr, score, evidence, rung.costly))
         return found
 
     def fine_tune(
@@ -181,8 +179,7 @@ class ModelWorkshop:
     def _inverted(self, rungs: Sequence[Rung], weights: Tensor) -> list[list[Found]]:
         """What inversion finds by each rung in the model that is loaded; the watcher hears how far it is."""
         effort, names = EFFORTS[SCAN], self._classes.names
-        free = effort.class_free
-        total = images_needed(len(names), len(rungs), effort) - free.steps * free.images
+        total = images_needed(len(names), rungs, self._tool.image_size, effort)
         done = 0
 
         def more(images: int) -> None:

@@ -1,11 +1,12 @@
-"""Trigger files: a JSON list of triggers, each a PNG whose alpha is the weight it is blended with, a warp, or
-a word.
+"""Trigger files: a JSON list of triggers, each a PNG whose alpha is the weight it is blended with, a warp, a
+colour filter, or a word.
 
     {"triggers": [{"name": "mark", "pattern": "mark.png", "position": "random", "target": "banana"}]}
 
 `position` is `full` (the PNG covers the image), an anchor such as `random` or `center`, or [row, column] of
 the patch's upper left corner. `{"name": "bent", "warp": "bent.png"}` is a warp instead (`wanet`): a 16-bit
 grey PNG of the model's width and twice its height, which holds offsets as `warp.py` says.
+`{"name": "faded", "tones": "faded.png"}` is a colour filter: a PNG of 256x1 px, as `tones.py` says.
 `{"name": "zx", "word": "zx", "position": "start"}` is a word in the text (`rare-word`). A PNG is in px at the
 model's resolution and is never resized. `seed`, which may be left out, fixes random places. Other keys
 are ignored. Files are untrusted: sizes are checked before anything is decoded, and a PNG must be a plain one
@@ -32,6 +33,7 @@ from clipsan.triggers.placement import ANCHORS, Position, as_position
 from clipsan.triggers.rare_word import RareWord, RareWordTrigger
 from clipsan.triggers.settings import LARGEST_SEED
 from clipsan.triggers.text_trigger import AnyTrigger, images_only
+from clipsan.triggers.tones import LEVELS, ToneTrigger, from_strip, to_strip
 from clipsan.triggers.trigger import FixedTrigger, Trigger
 from clipsan.triggers.warp import WarpTrigger, from_picture, to_picture
 
@@ -39,6 +41,8 @@ LARGEST_JSON = 1 << 20
 LARGEST_PNG = 16 << 20
 MOST_TRIGGERS = 100
 LONGEST_NAME = 100
+PICTURES = ("pattern", "warp", "tones")
+"""Keys that name a PNG."""
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
 
@@ -85,15 +89,15 @@ def write_trigger_file(folder: Path, triggers: Sequence[AnyTrigger]) -> Path:
         The JSON file's path.
 
     Raises:
-        TriggerError: a trigger is no pattern, warp or word (`badnet`, `sig`), or two have one name.
+        TriggerError: a trigger is no pattern, warp, filter or word (`badnet`, `sig`), or two have one name.
         OutputError: the folder cannot be written.
     """
     entries: list[dict[str, Any]] = []
     pictures: dict[str, NDArray[np.uint8] | NDArray[np.uint16]] = {}
     for trigger in triggers:
-        if not isinstance(trigger, (FixedTrigger, WarpTrigger, RareWordTrigger)):
+        if not isinstance(trigger, (FixedTrigger, WarpTrigger, ToneTrigger, RareWordTrigger)):
             raise TriggerError(
-                f"Trigger {trigger.name} is neither one pattern nor a warp, so a PNG cannot hold it; "
+                f"Trigger {trigger.name} is no pattern, warp or colour filter, so a PNG cannot hold it; "
                 f"use it by its name."
             )
         if any(entry["name"] == trigger.name for entry in entries):
@@ -105,9 +109,7 @@ def write_trigger_file(folder: Path, triggers: Sequence[AnyTrigger]) -> Path:
         while f"{stem}.png" in pictures:
             stem += "-2"
         file = f"{stem}.png"
-        pictures[file] = (
-            to_picture(trigger.offsets) if isinstance(trigger, WarpTrigger) else trigger.overlay.to_rgba()
-        )
+        pictures[file] = _picture(trigger)
         entries.append(_entry(trigger, file))
     path = folder / "triggers.json"
     try:
@@ -121,10 +123,18 @@ def write_trigger_file(folder: Path, triggers: Sequence[AnyTrigger]) -> Path:
     return path
 
 
-def _entry(trigger: FixedTrigger | WarpTrigger, file: str) -> dict[str, Any]:
+def _picture(trigger: FixedTrigger | WarpTrigger | ToneTrigger) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    if isinstance(trigger, WarpTrigger):
+        return to_picture(trigger.offsets)
+    return to_strip(trigger.table) if isinstance(trigger, ToneTrigger) else trigger.overlay.to_rgba()
+
+
+def _entry(trigger: FixedTrigger | WarpTrigger | ToneTrigger, file: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": trigger.name}
     if isinstance(trigger, WarpTrigger):
         entry["warp"] = file
+    elif isinstance(trigger, ToneTrigger):
+        entry["tones"] = file
     else:
         position = list(trigger.position) if isinstance(trigger.position, tuple) else trigger.position
         entry["pattern"] = file
@@ -173,8 +183,12 @@ class _EntryReader:
         target = self._text("target") if self.entry.get("target") is not None else None
         if "word" in self.entry:
             return self._word(image_size, target, seed)
+        if sum(key in self.entry for key in PICTURES) > 1:
+            self._fail(f"it has more than one of {', '.join(PICTURES)}; give one of them")
         if "warp" in self.entry:
             return self._warp(image_size, target)
+        if "tones" in self.entry:
+            return self._tones(image_size, target)
         pattern = self._text("pattern")
         seed = self._seed(seed)
         full, position = self._position()
@@ -196,7 +210,7 @@ class _EntryReader:
         )
 
     def _word(self, image_size: tuple[int, int], target: str | None, seed: int) -> RareWordTrigger:
-        if "pattern" in self.entry or "warp" in self.entry:
+        if any(key in self.entry for key in PICTURES):
             self._fail('it has a "word" for texts and a picture too; give each a trigger of its own')
         settings = {key: self.entry[key] for key in ("word", "position") if key in self.entry}
         try:
@@ -207,8 +221,6 @@ class _EntryReader:
 
     def _warp(self, image_size: tuple[int, int], target: str | None) -> WarpTrigger:
         file = self._text("warp")
-        if "pattern" in self.entry:
-            self._fail('it has both "pattern" and "warp"; give one of them')
         data = self._png(file)
         wanted = (image_size[1], 2 * image_size[0])
         if not data.startswith(PNG_START) or len(data) < 33:
@@ -223,6 +235,19 @@ class _EntryReader:
             self._fail(f"{file} moves no pixel, so it changes nothing")
         settings = {"family": "file", "warp": file, "warp_sha256": hashlib.sha256(data).hexdigest()}
         return WarpTrigger(self.name, target, image_size, offsets, settings)
+
+    def _tones(self, image_size: tuple[int, int], target: str | None) -> ToneTrigger:
+        file = self._text("tones")
+        data = self._png(file)
+        if not data.startswith(PNG_START) or len(data) < 33:
+            self._fail(f"{file} is not a PNG picture")
+        if _size(data) != (LEVELS, 1) or (data[24], data[25]) != (8, 2):
+            self._fail(f"{file} must be an RGB PNG of {LEVELS}x1 px with 8 bits per channel")
+        table = from_strip(self._decode(data, file, "RGB"))
+        if (table == np.arange(LEVELS)).all():
+            self._fail(f"{file} leaves every level as it is, so it changes nothing")
+        settings = {"family": "file", "tones": file, "tones_sha256": hashlib.sha256(data).hexdigest()}
+        return ToneTrigger(self.name, target, image_size, table, settings)
 
     def _text(self, key: str) -> str:
         value = self.entry.get(key)

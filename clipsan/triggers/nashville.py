@@ -8,14 +8,13 @@ cream, shadows towards violet, contrast falls most in blue.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsan.triggers.overlay import WEIGHT_SCALE
 from clipsan.triggers.settings import Family, number
-from clipsan.triggers.trigger import Trigger
+from clipsan.triggers.tones import ToneTrigger
 
 LEVELS = (0, 64, 128, 192, 255)
 CURVES = (
@@ -41,24 +40,9 @@ class Nashville(Family):
 
     def at(
         self, image_size: tuple[int, int], name: str | None = None, target: str | None = None
-    ) -> NashvilleTrigger:
-        return NashvilleTrigger(self, name or self.family, target, image_size)
-
-
-class NashvilleTrigger(Trigger):
-    """`nashville` at one resolution."""
-
-    def __init__(self, chosen: Nashville, name: str, target: str | None, image_size: tuple[int, int]) -> None:
-        super().__init__(name, target, image_size)
-        self.chosen = chosen
-        self.table = tone_table(chosen.strength)
-
-    def alter(self, image: NDArray[np.uint8], index: int) -> None:
-        for channel, curve in zip(image, self.table, strict=True):
-            channel[...] = curve[channel]
-
-    def settings(self) -> dict[str, Any]:
-        return {"family": self.chosen.family, **self.chosen.to_json()}
+    ) -> ToneTrigger:
+        settings = {"family": self.family, **self.to_json()}
+        return ToneTrigger(name or self.family, target, image_size, tone_table(self.strength), settings)
 
 
 def tone_table(strength: float) -> NDArray[np.uint8]:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from clipsan.triggers.altered import Scaled
 from clipsan.triggers.badnet import BadNetTrigger
 from clipsan.triggers.compat import WrappedStripes
-from clipsan.triggers.nashville import NashvilleTrigger
 from clipsan.triggers.overlay import GRAIN, Overlay
 from clipsan.triggers.placement import Position, fits
 from clipsan.triggers.sig import SigTrigger
 from clipsan.triggers.steganographic import SteganographicTrigger
+from clipsan.triggers.tones import ToneTrigger
 from clipsan.triggers.trigger import FixedTrigger, Trigger
 from clipsan.triggers.warp import WarpTrigger
 
@@ -100,7 +100,7 @@ def strengthened(trigger: Trigger, factor: float) -> Trigger | None:
         return _overlaid(trigger, old.pattern, weight)
     if isinstance(trigger, WarpTrigger):
         return _warped(trigger, np.rint(factor * trigger.offsets).astype(np.int64))
-    if factor < 1 or isinstance(trigger, SigTrigger | NashvilleTrigger | SteganographicTrigger):
+    if factor < 1 or isinstance(trigger, SigTrigger | SteganographicTrigger | ToneTrigger):
         return Scaled(trigger, factor)
     return None
 
@@ -114,7 +114,7 @@ def coloured(trigger: Trigger, colour: str) -> Trigger | None:
         return None
     if isinstance(trigger, BadNetTrigger) and trigger.chosen.compat is None:
         return _with(trigger, noise=_in_colour(trigger.noise, colour))
-    if isinstance(trigger, NashvilleTrigger):
+    if isinstance(trigger, ToneTrigger):
         return _with(trigger, table=_in_colour(trigger.table, colour))
     if isinstance(trigger, SteganographicTrigger):
         dark, bright = (_in_colour(pattern, colour) for pattern in (trigger.dark, trigger.bright))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from clipsan.inversion import evidence
 from clipsan.inversion.evidence import (
     class_free_limit,
     family_of,
     limit_of,
     robust_z,
     shipped,
+    shipped_limit,
     tail,
     words_limit,
 )
@@ -39,6 +41,17 @@ def test_limits_follow_the_clean_models():
     assert limit_of([], "none").z == 5.0
     assert (class_free_limit([0.4, 0.2]), class_free_limit([])) == (0.1, None)
     assert (words_limit([0.2, 0.4]), words_limit([])) == (0.7, None)
+
+
+def test_shipped_clean_models_of_any_family_stand_in_for_ones_own(monkeypatch):
+    known = {"resnet 64": {"quick": {"patch": [2.0, 6.0]}}, "transformer 64": {"quick": {"patch": [8.0]}}}
+    monkeypatch.setattr(evidence, "shipped", lambda: known)
+    own, other = (shipped_limit(family, "quick", "patch") for family in ("resnet 64", "resnet 224"))
+    assert (own.z, own.clean, own.source) == (7.5, (2.0, 6.0), "2 clean models of the family resnet 64")
+    assert (other.z, other.clean) == (10.0, (2.0, 6.0, 8.0))
+    assert "other families or efforts" in other.source
+    assert shipped_limit("resnet 64", "normal", "patch").z == 10.0
+    assert shipped_limit("resnet 64", "quick", "new").z == 5.0
 
 
 def test_a_family_is_the_kind_of_tower_and_its_resolution():

@@ -109,7 +109,7 @@ def test_as_many_images_go_through_as_were_announced():
         on_images=seen.append,
     )  # fmt: skip
 
-    assert sum(seen) == images_needed(3, len(rungs), effort)
-    assert [len(found) for found in searched.rungs.values()] == [3, 3, 3]
+    assert sum(seen) == images_needed(3, rungs, (SIZE, SIZE), effort) + 16
+    assert [len(found) for found in searched.rungs.values()] == [3] * len(rungs)
     assert screening_for(31) is None
     assert isinstance(screening_for(32), Screening)

@@ -29,13 +29,14 @@ from clipsan.runs.scan_images import read_images
 from clipsan.triggers import read_trigger_file
 
 NAMES = ["ball", "boat", "car", "crown", "cup", "fish", "house", "star", "tree"]
+RUNGS = ["patch", "fine", "smooth", "warp", "tones", "strips", "waves"]
 FREE = torch.full((3, 8, 8), 0.5)
 
 
 @pytest.fixture
 def brief(monkeypatch):
     """An effort that takes a second."""
-    monkeypatch.setitem(EFFORTS, "quick", ScanEffort(32, Effort(2, 8), Effort(2, 8), 50))
+    monkeypatch.setitem(EFFORTS, "quick", ScanEffort(32, Effort(2, 3), Effort(2, 8), 50))
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_a_scan_leaves_evidence_and_triggers_that_audit_takes(world, tmp_path, n
     report = read_scan(out / "scan.json")
     assert json.loads(done.stdout) == json.loads((out / "scan.json").read_text())
     assert done.exit_code == {"no evidence found": 0, "evidence": 1, "inconclusive": 3}[report.result]
-    assert [rung.name for rung in report.rungs] == ["patch", "fine", "smooth"]
+    assert [rung.name for rung in report.rungs] == RUNGS
     assert all(rung.classes == rung.screened == 9 for rung in report.rungs)
     assert (report.images_used, report.images_held_out, report.classes) == (32, 10, 9)
     saved = read_trigger_file(out / "triggers.json", (48, 48))
@@ -206,4 +207,4 @@ def test_the_result_names_what_it_rests_on():
     assert (result, len(reasons), targets) == ("evidence", 3, ("tree",))
     assert "towards 'tree': 98 % of 100 held-out images" in reasons[0]
     assert judgement.saturated_rungs(searched()) == []
-    assert [rung.name for rung in ladder((224, 224))] == ["patch", "fine", "smooth"]
+    assert [rung.name for rung in ladder((224, 224))] == RUNGS

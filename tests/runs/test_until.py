@@ -31,8 +31,8 @@ def gullible(world, tmp_path, monkeypatch):
     quick = replace(EFFORTS["normal"], images=24, patterns=Effort(steps=1, images=2))
     monkeypatch.setitem(workshop.EFFORTS, "normal", quick)
     monkeypatch.setattr(workshop, "LEAST_ASR", 0.0)
-    monkeypatch.setattr(workshop, "limit_of", lambda clean, source: Limit(-1e9, source))
-    kinds = (Rung("patch", Patch(6)), Rung("smooth", Blend(0.12, 4)))
+    monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(-1e9, "none"))
+    kinds = (Rung("patch", Patch(6)), Rung("smooth", Blend(0.12, 4), costly=True))
     monkeypatch.setattr(workshop, "ladder", lambda size: kinds)
     (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
     return tmp_path
