@@ -49,8 +49,8 @@ def room_for(kind: str, count: int, size: tuple[int, int]) -> NDArray[np.uint8] 
         free = free_memory()
         if free is not None and needed > MOST_OF_THE_MEMORY * free:
             raise UsageError(
-                f"--cache-images memory needs {_gb(needed)} for {count} decoded images, which is more than "
-                f"{100 * MOST_OF_THE_MEMORY:.0f} % of the {_gb(free)} that are free: choose disk or none"
+                f"--cache-images memory needs {_size(needed)} for {count} decoded images, which is more than "
+                f"{100 * MOST_OF_THE_MEMORY:.0f} % of the {_size(free)} that are free: choose disk or none"
             )
         return np.empty(shape, np.uint8)
     return _on_disk(shape, needed)
@@ -104,10 +104,10 @@ def _on_disk(shape: tuple[int, ...], needed: int) -> NDArray[np.uint8]:
             return np.memmap(file, np.uint8, "r+", shape=shape)
     except OSError as error:
         raise UsageError(
-            f"--cache-images disk needs {_gb(needed)} in {folder}, which cannot be had "
+            f"--cache-images disk needs {_size(needed)} in {folder}, which cannot be had "
             f"({error.strerror or error}): let TMPDIR name a folder with room, or choose none"
         ) from error
 
 
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

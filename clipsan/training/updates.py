@@ -197,11 +197,12 @@ class Updates:
         """
         settings, result = self._settings, self._result
         on_host = next(self._model.parameters()).device.type == "cpu"
-        # a method's memory can only be taken back before the next update has read it
-        late = 0 if on_host or stop is not None or isinstance(self._method, Stateful) else 1
+        processes = self._processes
+        # a method's memory can only be taken back before the next update has read it, and of several
+        # processes one alone saves, which reads early: all have to stop after the same update
+        waits = on_host or stop is not None or isinstance(self._method, Stateful) or processes.size > 1
         self._start = time.perf_counter() - result.seconds
         order = order_of(self._pairs, settings.seed)
-        processes = self._processes
         shared = SharedReader.of(reader, processes)
         with BatchStream(
             shared, len(self._pairs), settings.batch_size, settings.seed, order=order,
@@ -215,7 +216,7 @@ class Updates:
                 batches = shared.own(batches)
             for step, (pixels, indices) in zip(range(self._first, self.steps), batches, strict=False):
                 self._update(step, rate_of(step), loss_of(step, pixels, indices))
-                done = self._read(late)
+                done = self._read(0 if waits else 1)
                 self._keeper.update_done(step + 1, self.steps)
                 if done is not None and stop is not None and stop(done):
                     break
