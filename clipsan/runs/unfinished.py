@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 
 from clipsan.checkpoint import Suspect
+from clipsan.errors import UsageError
 from clipsan.pairs import PairSet, order_of
 from clipsan.resume import FolderKeeper, Unfinished, claimed
 from clipsan.resume.folder import telling_what_is_kept
-from clipsan.resume.identity import identity_of
+from clipsan.resume.identity import difference, identity_of
 from clipsan.runs.describe import versions
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_precision
@@ -74,6 +76,7 @@ def open_keeper(
 
     Raises:
         ResumeError: the folder holds another run's state.
+        UsageError: this process was given something else than the first one.
     """
     unfinished = Unfinished(Path(out))
     known = suspect.provenance
@@ -90,6 +93,12 @@ def open_keeper(
         run={**run, **({"processes": processes.size} if processes.size > 1 else {})},
         device=device.type,
     )  # fmt: skip
+    differs = difference(json.loads(processes.of_first(json.dumps(identity))), identity)
+    if differs is not None:
+        raise UsageError(
+            f"the first of the processes has {differs}, which is process {processes.rank + 1}: give all of "
+            "them the same model, pairs and settings, and the same versions"
+        )
     if processes.rank:
         processes.numbers(0)  # until the first process has looked and tidied up
     keeper = FolderKeeper(unfinished, identity, save_every, watcher, replace=overwrite, processes=processes)

@@ -102,6 +102,12 @@ class Processes:
         self.sent += (self.size - 1) * padded.nbytes
         return torch.cat([every[rank * most : rank * most + count] for rank, count in enumerate(counts)])
 
+    def of_first(self, text: str) -> str:
+        """The text that the first process gives."""
+        own = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+        length = self.numbers(len(own))[0]
+        return bytes(self.gathered(own)[:length].tolist()).decode()
+
     def joined(self, parts: Sequence[Tensor]) -> Tensor:
         """[n x w]: the rows of all processes' parts [m x w] in their order; some may have no part."""
         if self.size == 1:

@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from clipsan.errors import DataError
 from clipsan.pairs import ImageReader, Skipped
 from clipsan.pairs.order import Order
 from clipsan.pairs.position import Position
@@ -29,6 +30,7 @@ class SharedReader:
         self._reader, self._processes = reader, processes
         self._group = cast(dist.ProcessGroup, dist.new_group(backend="gloo"))
         self._decoded: dict[int, Tensor] = {}
+        self._agreed: dict[int, Skipped] = dict(reader.skipped)
 
     @classmethod
     def of(cls, reader: ImageReader, processes: Processes) -> ImageReader:
@@ -37,12 +39,13 @@ class SharedReader:
 
     @property
     def skipped(self) -> dict[int, Skipped]:
-        """Index -> broken image, the same in all processes."""
-        return self._reader.skipped
+        """Index -> broken image, the same in all processes, which the reader's own need not be."""
+        return self._agreed
 
     def resume(self, order: Order, position: Position) -> None:
         """As the reader within."""
         self._reader.resume(order, position)
+        self._agreed.update(self._reader.skipped)
 
     def batch(self, indices: Sequence[int]) -> tuple[Tensor, list[int]]:
         """Nothing [m x 0], and the m of `indices` that can be decoded; the share of them is decoded."""
@@ -59,13 +62,16 @@ class SharedReader:
         if bad:
             self._reader.batch(bad)  # finds why, for the report
         for index in bad:
-            reason = Skipped(self._reader.name(index), "another process could not read it")
-            self.skipped.setdefault(index, reason)
+            elsewhere = Skipped(self._reader.name(index), "another process could not read it")
+            self._agreed[index] = self._reader.skipped.get(index, elsewhere)
         found = [index for index in wanted if index not in self.skipped]
         return torch.empty((len(found), 0), dtype=torch.uint8), found
 
     def own(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Batches with the pixels of this process's share of rows, and the indices of all rows."""
+        """Batches with the pixels of this process's share of rows, and the indices of all rows.
+
+        DataError where this process cannot read what another one could.
+        """
         for _, indices in batches:
             mine = indices[self._processes.share(len(indices)).rows]
             there = {index: self._decoded.pop(index, None) for index in dict.fromkeys(mine)}
@@ -73,6 +79,13 @@ class SharedReader:
             if lacking:  # a broken image before it moved the shares' borders
                 pixels, good = self._reader.batch(lacking)
                 there.update(zip(good, pixels, strict=True))
-            yield torch.stack([own for i in mine if (own := there[i]) is not None]), indices
+            own = [image for index in mine if (image := there[index]) is not None]
+            if len(own) < len(mine):
+                lost = self._reader.skipped[next(index for index in mine if there[index] is None)]
+                raise DataError(
+                    f"process {self._processes.rank + 1} cannot read {lost.name} ({lost.reason}), which "
+                    "another process could: all of them must read the same files"
+                )
+            yield torch.stack(own), indices
             for index in indices:  # decoded here, and in another's share after all
                 self._decoded.pop(index, None)
