@@ -4,8 +4,8 @@
 
 Each MODEL is scanned on IMAGES towards the classes of the file CLASSES, and what its best classes reached is
 put into `clipsan/inversion/calibration.json` under its family and the effort; values of other families and
-efforts stay. The models must not be those that a scan is then tested on. A scan that lies in DIR already is not
-made again.
+efforts stay. The models must not be those that a scan is then tested on. A scan that lies in DIR already is
+not made again.
 """
 
 from __future__ import annotations
