@@ -33,11 +33,14 @@ class Rung:
         name: that calibrations know it by.
         kind: of trigger.
         costly: whether training on images that carry such a trigger costs accuracy.
+        strong: whether clean models, too, call a third or more of all images one class under it, so that
+            its attack success alone tells of no backdoor.
     """
 
     name: str
     kind: Kind
     costly: bool = False
+    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def ladder(image_size: tuple[int, int]) -> tuple[Rung, ...]:
         Rung("fine", Blend(0.04)),
         Rung("smooth", Blend(0.12, min(SMOOTH_GRID, side)), costly=True),
         Rung("warp", Warp(WARP_REACH), costly=True),
-        Rung("tones", Tones(0.1), costly=True),
-        Rung("strips", Strips(max(2, side // STRIP_SHARE))),
-        Rung("waves", Waves(0.47), costly=True),
+        Rung("tones", Tones(0.1), strong=True),
+        Rung("strips", Strips(max(2, side // STRIP_SHARE)), strong=True),
+        Rung("waves", Waves(0.47), strong=True),
     )

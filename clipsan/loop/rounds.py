@@ -17,15 +17,14 @@ from typing import Generic
 from clipsan.evaluation.statistics import Rate
 from clipsan.loop.budget import Budget
 from clipsan.loop.plan import Left, Plan, first_plan, next_plan
-from clipsan.loop.workshop import Finding, M, Measures, Workshop
+from clipsan.loop.workshop import Finding, M, Workshop
 from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Step
 from clipsan.triggers import Trigger
 
-LINE = (0.0, 0.05, 0.1, 0.2)
-"""Shares of the suspect at which the line is measured. At 0 only BatchNorm's averages are taken anew.
-
-It ends early because backdoors that no scan has seen come back along it unmeasured (docs/closed-loop.md).
-"""
+LINE = (0.0, 0.1, 0.2, 0.3, 0.4)
+"""Shares of the suspect at which the line is measured. At 0 only BatchNorm's averages are taken anew."""
+MOST_REVIVED = 0.05
+"""The line ends where a trigger that is no evidence succeeds by so much more than on the cleaned model."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,8 @@ class _Loop(Generic[M]):
 
     def __init__(self, workshop: Workshop[M], budget: Budget, tell: Callable[[str], None]) -> None:
         self.known: list[Trigger] = []
+        self._watched: list[Trigger] = []  # of the suspect's scan, without being evidence
+        self._strong: Sequence[Trigger] | None = None  # those of the kinds that are looked for last
         self._costly: set[str] = set()  # names of those that are not stamped unless they survive
         self._workshop = workshop
         self._budget = budget
@@ -154,12 +155,15 @@ class _Loop(Generic[M]):
         if not self.known:
             return None
         began = time.perf_counter()
-        line = [
-            self._point(share, self._workshop.measure(self._workshop.between(best.model, share), self.known))
-            for share in LINE
-        ]
-        point = min(line, key=lambda p: (self._budget.excess(p.asr, p.drop), -p.accuracy))
         whose = f"round {best.round.number}"
+        line = self._line(best.model)
+        fit = [point for point in line if point.revived <= MOST_REVIVED]
+        if not fit:
+            self._tell(
+                f"The line from {whose} to the suspect is not used: a trigger of the suspect's scan comes back on it"
+            )
+            return None
+        point = min(fit, key=lambda p: (self._budget.excess(p.asr, p.drop), -p.accuracy))
         done = (
             f"{100 * point.share:g} % of the suspect's weights mixed into {whose}"
             if point.share
@@ -229,6 +233,8 @@ class _Loop(Generic[M]):
         )  # fmt: skip
         self._rounds.append(made)
         self.known += [finding.trigger for finding in evident]
+        if step == "suspect":
+            self._watched = [finding.trigger for finding in found if not finding.evidence]
         self._costly |= {finding.trigger.name for finding in evident if finding.costly}
         self._tell(_told(made))
         return Judged(model, made)
@@ -241,8 +247,25 @@ class _Loop(Generic[M]):
                 finding.trigger.name = f"{finding.trigger.name} (round {number})"
         return list(found)
 
-    def _point(self, share: float, measures: Measures) -> LinePoint:
-        return LinePoint(share, _highest(measures.asr), measures.accuracy, measures.drop)
+    def _line(self, cleaned: M) -> list[LinePoint]:
+        """The points of the line as far as nothing comes back, and the first at which something does."""
+        if self._strong is None:
+            self._strong = self._workshop.strong()
+        watched = [*self._watched, *self._strong]
+        before = [rate.rate or 0.0 for rate in self._workshop.measure(cleaned, watched).asr]
+        line: list[LinePoint] = []
+        for share in LINE:
+            model = self._workshop.between(cleaned, share)
+            measures = self._workshop.measure(model, [*self.known, *watched])
+            known, others = measures.asr[: len(self.known)], measures.asr[len(self.known) :]
+            revived = max(
+                ((rate.rate or 0.0) - was for rate, was in zip(others, before, strict=True)), default=0.0
+            )
+            made = LinePoint(share, _highest(known), max(0.0, revived), measures.accuracy, measures.drop)
+            line.append(made)
+            if made.revived > MOST_REVIVED:
+                break
+        return line
 
 
 def _rank(judged: Judged[M]) -> tuple[float, float]:

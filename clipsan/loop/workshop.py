@@ -54,7 +54,10 @@ class Workshop(Protocol[M]):
         """The model as it came."""
 
     def scan(self, model: M) -> Sequence[Finding]:
-        """What inversion finds in it."""
+        """What inversion finds in it, by kinds whose attack success tells of a backdoor."""
+
+    def strong(self) -> Sequence[Trigger]:
+        """By the other kinds, the triggers that stand out most in the suspect."""
 
     def fine_tune(self, start: M, plan: Plan, triggers: Sequence[Trigger]) -> tuple[M, dict[str, object]]:
         """The trained model, and the settings of that training as JSON values."""

@@ -35,10 +35,15 @@ class Attack(Record):
 
 @dataclass(frozen=True)
 class LinePoint(Record):
-    """Weights between a cleaned model and the suspect, measured against the triggers known."""
+    """Weights between a cleaned model and the suspect, measured against the triggers known.
+
+    `revived`: by how much more, at most, one of the other triggers that came out of the suspect's scan
+    succeeds here than on the cleaned model.
+    """
 
     share: Share  # of the suspect
     asr: Share
+    revived: Share
     accuracy: Share
     drop: float
 

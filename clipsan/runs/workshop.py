@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -114,25 +114,25 @@ class ModelWorkshop:
         return self._suspect
 
     def scan(self, model: Version) -> list[Finding]:
-        """Invert every kind of trigger for every class; attack success is that on held-out pairs."""
+        """Invert every kind of trigger that is not strong; attack success is that on held-out pairs."""
         encoder = self._loaded(model)
-        names = self._classes.names
-        self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
-        weights = encoder.classifier(names, self._classes.templates)
         family = family_of(self._tool.model_cfg, self._tool.image_size)
         found: list[Finding] = []
-        rungs = ladder(self._tool.image_size)
-        inverted_of = self._inverted(rungs, weights)
-        for rung, inverted in zip(rungs, inverted_of, strict=True):
+        for rung, ranked in self._ranked(encoder, strong=False):
             limit = shipped_limit(family, SCAN, rung.name)
-            scores = robust_z([each.gain for each in inverted])
-            ranked = sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])
             worth = [pair for place, pair in enumerate(ranked) if place < SHOWN or pair[1] >= limit.z]
             rates = self._asr(encoder, [each.trigger for each, _ in worth])
             for (each, score), asr in zip(worth, rates, strict=True):
                 evidence = score >= limit.z and (asr.rate or 0.0) >= LEAST_ASR
                 found.append(_finding(each, asr, score, evidence, rung.costly))
         return found
+
+    def strong(self) -> list[Trigger]:
+        """Of each strong kind those that stand out most in the suspect, whether they are evidence or not."""
+        encoder = self._loaded(self._suspect)
+        return [
+            found.trigger for _, ranked in self._ranked(encoder, strong=True) for found, _ in ranked[:SHOWN]
+        ]
 
     def fine_tune(
         self, start: Version, plan: Plan, triggers: Sequence[Trigger]
@@ -175,6 +175,16 @@ class ModelWorkshop:
         now = self._chances(encoder, embedded)
         loss = lost(self._before, now)
         return Measures(tuple(self._asr(encoder, triggers)), float(now.mean()), loss.points, loss.error)
+
+    def _ranked(self, encoder: Encoder, strong: bool) -> Iterator[tuple[Rung, list[tuple[Found, float]]]]:
+        """Each rung that is strong, or that is not: what it finds for every class, highest z first."""
+        names = self._classes.names
+        self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
+        weights = encoder.classifier(names, self._classes.templates)
+        rungs = [rung for rung in ladder(self._tool.image_size) if rung.strong == strong]
+        for rung, inverted in zip(rungs, self._inverted(rungs, weights), strict=True):
+            scores = robust_z([each.gain for each in inverted])
+            yield rung, sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])
 
     def _inverted(self, rungs: Sequence[Rung], weights: Tensor) -> list[list[Found]]:
         """What inversion finds by each rung in the model that is loaded; the watcher hears how far it is."""

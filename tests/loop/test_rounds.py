@@ -28,6 +28,7 @@ class Version:
     drop: float
     evidence: tuple[str, ...] = ()
     costly: bool = False
+    back: int = 0
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Bench:
     trained: list[Version]
     start: Version = Version(90, 0.0, ("patch",))
     gain: float = 0.0
+    wave: float = 0.0
     calls: list = field(default_factory=list)
 
     def suspect(self):
@@ -48,15 +50,20 @@ class Bench:
             for name in model.evidence
         ]
 
+    def strong(self):
+        return [_trigger("wave")] if self.wave else []
+
     def fine_tune(self, start, plan, triggers):
         self.calls.append((start, plan, [trigger.name for trigger in triggers]))
         return self.trained[len(self.calls) - 1], {"lr": 1.0}
 
     def between(self, cleaned, share):
-        return Version(cleaned.asr, cleaned.drop - self.gain * share)
+        return Version(cleaned.asr, cleaned.drop - self.gain * share, back=round(self.wave * share))
 
     def measure(self, model, triggers):
-        return Measures((Rate(model.asr, 100),) * len(triggers), 0.6 - model.drop / 100, model.drop, 0.5)
+        rates = [model.back if trigger.name == "wave" else model.asr for trigger in triggers]
+        asr = tuple(Rate(rate, 100) for rate in rates)
+        return Measures(asr, 0.6 - model.drop / 100, model.drop, 0.5)
 
 
 def test_one_round_is_enough_where_it_meets_the_budget():
@@ -94,12 +101,12 @@ def test_a_costly_trigger_is_stamped_only_where_it_survives():
 
 
 def test_lost_accuracy_is_bought_back_on_the_line_or_by_recovery():
-    bench = Bench([Version(4, 4.0)], gain=10.0)
+    bench = Bench([Version(4, 4.0)], gain=5.0)
     ended = close(bench, BUDGET, effort=3, method="par")
     assert ended.met and len(bench.calls) == 1
     bought = ended.rounds[-1]
-    assert bought.step == "interpolation" and bought.settings == {"share": 0.2} and bought.drop == 2.0
-    assert [point.share for point in bought.line] == [0.0, 0.05, 0.1, 0.2]
+    assert bought.step == "interpolation" and bought.settings == {"share": 0.4} and bought.drop == 2.0
+    assert [point.share for point in bought.line] == [0.0, 0.1, 0.2, 0.3, 0.4]
 
     stuck = Bench([Version(4, 4.0), Version(4, 2.9)])
     ended = close(stuck, BUDGET, effort=3, method="par")
@@ -121,6 +128,19 @@ def test_nothing_found_is_still_cleaned_once():
     ended = close(bench, BUDGET, effort=3, method="par", tell=told.append)
     assert ended.met and bench.calls[0][2] == [] and ended.known == ()
     assert told[0] == "Round 0, the suspect: the scan found no evidence"
+
+
+def test_the_line_ends_where_something_else_comes_back():
+    bench = Bench([Version(4, 4.0), Version(4, 4.0)], gain=5.0, wave=20.0)
+    ended = close(bench, BUDGET, effort=1, method="par")
+    bought = ended.rounds[-1]
+    assert [(point.share, point.revived) for point in bought.line] == [
+        (0.0, 0.0),
+        (0.1, 0.02),
+        (0.2, 0.04),
+        (0.3, 0.06),
+    ]
+    assert bought.settings == {"share": 0.2} and bought.drop == 3.0
 
 
 def test_the_suspect_is_never_mixed_in_where_nothing_is_known_of_its_backdoors():

@@ -34,7 +34,7 @@ def loop() -> ClosedLoop:
             _round(1, "fine-tuning", 0.01, 4.0, attacks=(Attack("<b>by patch", Rate(1, 100)),)),
             _round(
                 2, "interpolation", 0.02, 2.0, attacks=(Attack("<b>by patch", Rate(2, 100)),),
-                line=(LinePoint(0.1, 0.01, 0.47, 3.0), LinePoint(0.2, 0.02, 0.48, 2.0)),
+                line=(LinePoint(0.1, 0.01, 0.0, 0.47, 3.0), LinePoint(0.2, 0.02, 0.0, 0.48, 2.0)),
             ),
         ),
     )  # fmt: skip
