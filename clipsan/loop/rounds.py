@@ -160,7 +160,7 @@ class _Loop(Generic[M]):
         fit = [point for point in line if point.revived <= MOST_REVIVED]
         if not fit:
             self._tell(
-                f"The line from {whose} to the suspect is not used: a trigger of the suspect's scan comes back on it"
+                f"The line from {whose} to the suspect is not used: a trigger of its scan comes back there"
             )
             return None
         point = min(fit, key=lambda p: (self._budget.excess(p.asr, p.drop), -p.accuracy))
