@@ -199,9 +199,11 @@ def clean(
 
       clipsan clean model.safetensors --data 'cc3m/{00000..00331}.tar' --data synth/ --weight 3 --weight 1
     """
-    from clipsan.runs.processes import HelpedError, joined, launched, start
+    from clipsan.runs.processes import HelpedError, joined, launched
 
     if gpus > 1 and not launched():
+        from clipsan.runs.launch import start
+
         raise SystemExit(start(gpus, device, sys.argv[1:]))
     from clipsan.runs.clean import clean as run
 

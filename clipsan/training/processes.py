@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -21,6 +22,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.errors import LostProcessError, TrainingError
 
+PATIENCE = timedelta(days=1)
+"""For a process that others wait for; one that dies is noticed at once."""
 BUCKET = 25 << 20
 """Bytes of gradients that are added up at once."""
 _FAILED = -1

@@ -14,7 +14,7 @@ from clipsan.pairs import ImageReader, Skipped
 from clipsan.pairs.order import Order
 from clipsan.pairs.position import Position
 from clipsan.pairs.stream import Batch
-from clipsan.training.processes import Processes, heard
+from clipsan.training.processes import PATIENCE, Processes, heard
 
 
 class SharedReader:
@@ -28,7 +28,7 @@ class SharedReader:
     def __init__(self, reader: ImageReader, processes: Processes) -> None:
         """Called in all processes at the same time."""
         self._reader, self._processes = reader, processes
-        self._group = cast(dist.ProcessGroup, dist.new_group(backend="gloo"))
+        self._group = cast(dist.ProcessGroup, dist.new_group(backend="gloo", timeout=PATIENCE))
         self._decoded: dict[int, Tensor] = {}
         self._agreed: dict[int, Skipped] = dict(reader.skipped)
 

@@ -51,6 +51,7 @@ def work(rank: int, size: int, folder: Path) -> None:
     processes = Processes(rank, size)
     seen = {name: _trained(case, folder, processes) for name, case in CASES.items()}
     seen["clean"] = _cleaned(folder, processes)
+    seen["first"] = processes.of_first(f"rank {rank}")
     torch.save(seen, folder / f"{size}-{rank}.pt")
     if size > 1:
         dist.destroy_process_group()

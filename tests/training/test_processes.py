@@ -63,6 +63,10 @@ def test_processes_share_the_measuring_and_the_first_writes(seen):
     assert seen[2]["clean"] == {}
 
 
+def test_all_hear_what_the_first_is_given(seen):
+    assert [by["first"] for by in seen] == ["rank 0"] * 3
+
+
 def test_signals_stop_all_processes_once_and_keep_what_was_done(world, tmp_path):
     command = [
         sys.executable, "-m", "clipsan", "clean", world / "model", "--data", world / "pairs", "--steps",
