@@ -5,8 +5,7 @@ patterns over the whole image, a stronger but smooth one finds smooth patterns, 
 are kinds of their own. Each is so tight that a model without a backdoor cannot be led far by it. Strips and
 waves are strong, but there are few of them, and none is made for the model.
 
-The bounds of `warp`, `tones`, `strips` and `waves` are those of a few tried at which clean models' classes
-stood out least (`docs/scan.md` has the table).
+Bounds are set against clean models (`docs/scan.md` has the table); the strength of `waves` is that of SIG.
 """
 
 from __future__ import annotations
