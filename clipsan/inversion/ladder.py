@@ -2,8 +2,8 @@
 
 No single bound serves. Small opaque patches find planted patches, a weak blend of full resolution finds fine
 patterns over the whole image, a stronger but smooth one finds smooth patterns, and warps and colour filters
-are kinds of their own. Strips and waves are strong, but there are few of them, and none is made for the model.
-How far each leads a model without a backdoor is what the calibration knows.
+are kinds of their own. Strips and waves are strong, but there are few, and none is made for the model. How
+far each leads a model without a backdoor is what the calibration knows.
 
 Bounds are set against clean models (`docs/scan.md` has the table); the strength of `waves` is that of SIG.
 """
