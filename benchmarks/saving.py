@@ -18,8 +18,9 @@ from pathlib import Path
 import open_clip
 import torch
 
+from clipsan.methods import Loss
 from clipsan.resume.states import read_state, write_state
-from clipsan.training.faults import NotFinite, undoing
+from clipsan.training.faults import Before, NotFinite
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.settings import TrainSettings
 from clipsan.training.state import ModelState, OptimizerState
@@ -47,8 +48,8 @@ def main() -> None:
         optimizer.step()
         plain.append(time.perf_counter() - start)
         start = time.perf_counter()
-        undoing(model, optimizer, None)
-        guard.step(torch.tensor(1.0))
+        before = Before(model, optimizer, None)
+        before.undo_statistics_where(guard.step(Loss(torch.tensor(1.0))))
         checked.append(time.perf_counter() - start)
     parts = {"model": ModelState(model), "optimizer": OptimizerState(model, optimizer)}
     written, read = [], []

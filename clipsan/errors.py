@@ -34,6 +34,10 @@ class TrainingError(ClipsanError):
     """Training cannot go on (a loss that is not finite, memory used up)."""
 
 
+class LostProcessError(TrainingError):
+    """Another of the processes that train together has stopped, so this one cannot go on."""
+
+
 class OutputError(ClipsanError):
     """The output folder cannot be written, or what was written does not read back."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -109,6 +110,23 @@ def clean(
     precision: options.Precision = "auto",
     save_every: options.SaveEvery = None,
     augment: options.Augment = "brightening-noise,erase",
+    cache_images: Annotated[
+        str,
+        typer.Option(
+            "--cache-images",
+            metavar="auto|memory|disk|none",
+            help="Keep decoded images for later epochs. auto: in memory, where 2 GiB hold all.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = "auto",
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile",
+            help="Report where the training's time goes; on a GPU it then takes longer.",
+            rich_help_panel=_TRAIN,
+        ),
+    ] = False,
     until: Annotated[
         str | None,
         typer.Option(
@@ -156,6 +174,15 @@ def clean(
     dtype: options.Dtype = "keep",
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    gpus: Annotated[
+        int,
+        typer.Option(
+            "--gpus",
+            metavar="N",
+            min=1,
+            help="Processes here, a GPU each (or with --device cpu).",
+        ),
+    ] = 1,
     no_gallery: options.NoGallery = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
@@ -172,23 +199,32 @@ def clean(
 
       clipsan clean model.safetensors --data 'cc3m/{00000..00331}.tar' --data synth/ --weight 3 --weight 1
     """
-    output = Output(json=json, quiet=quiet, verbose=verbose)
+    from clipsan.runs.processes import HelpedError, joined, launched, start
+
+    if gpus > 1 and not launched():
+        raise SystemExit(start(gpus, device, sys.argv[1:]))
     from clipsan.runs.clean import clean as run
 
-    result = run(
-        model, data if len(data) > 1 else data[0], weight=weight or (), image_column=image_column,
-        caption_column=caption_column, separator=separator, max_pairs=max_pairs,
-        captions_from=captions_from, out=out, eval=eval, classes=classes, trigger=trigger or (),
-        target=target, max_asr=max_asr, max_drop=max_drop, held_out=held_out, filter=filter,
-        filter_reference=filter_reference, method=method, tau=tau, in_modal=in_modal, pool=pool,
-        match_every=match_every, lr_start=lr_start, lr=lr,
-        epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
-        batch_norm=batch_norm, precision=precision,
-        augment=options.listed(augment),
-        until=until, effort=effort, counter=counter or (), counter_share=counter_share,
-        counter_pull=counter_pull,
-        arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
-        seed=seed, device=device, save_every=save_every, no_gallery=no_gallery, overwrite=overwrite,
-        watcher=output.watcher(),
-    )  # fmt: skip
+    with joined(device) as (own, processes):
+        output = Output(json=json, quiet=quiet or processes.rank > 0, verbose=verbose)
+        try:
+            result = run(
+                model, data if len(data) > 1 else data[0], weight=weight or (), image_column=image_column,
+                caption_column=caption_column, separator=separator, max_pairs=max_pairs,
+                captions_from=captions_from, out=out, eval=eval, classes=classes, trigger=trigger or (),
+                target=target, max_asr=max_asr, max_drop=max_drop, held_out=held_out, filter=filter,
+                filter_reference=filter_reference, method=method, tau=tau, in_modal=in_modal, pool=pool,
+                match_every=match_every, lr_start=lr_start, lr=lr,
+                epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
+                batch_norm=batch_norm, precision=precision,
+                augment=options.listed(augment),
+                until=until, effort=effort, counter=counter or (), counter_share=counter_share,
+                counter_pull=counter_pull,
+                arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
+                seed=seed, device=own, save_every=save_every, cache_images=cache_images, profile=profile,
+                no_gallery=no_gallery, overwrite=overwrite,
+                watcher=output.watcher(), processes=processes,
+            )  # fmt: skip
+        except HelpedError:
+            return
     output.finish(result.report, result.folder)

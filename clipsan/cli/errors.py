@@ -13,6 +13,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import typer
 
 from clipsan.errors import ClipsanError, StoppedError
+from clipsan.runs.processes import hear_signals, ignore_signals, launched, may_speak
 
 ERROR = 2
 INTERRUPTED = 130
@@ -44,6 +45,8 @@ def exit_with_sentences(app: typer.Typer) -> NoReturn:
     debug = bool(os.environ.get("CLIPSAN_DEBUG"))
     signal.signal(signal.SIGTERM, _interrupt)  # a scheduler's stop cleans up as Ctrl-C does
     try:
+        if launched():
+            hear_signals(_interrupt)
         code = app(standalone_mode=False)
         if code == INTERRUPTED:  # newer Typer makes this code, older an Abort, of a KeyboardInterrupt
             code = _interrupted()
@@ -77,11 +80,14 @@ def exit_with_sentences(app: typer.Typer) -> NoReturn:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    if launched():
+        ignore_signals()
     raise KeyboardInterrupt
 
 
 def _interrupted(sentence: str = "nothing was written.") -> int:
-    print(f"Interrupted: {sentence}", file=sys.stderr)  # noqa: T201
+    if may_speak():
+        print(f"Interrupted: {sentence}", file=sys.stderr)  # noqa: T201
     return INTERRUPTED
 
 
@@ -94,5 +100,6 @@ def _say(sentence: str) -> int:
     words = " ".join(sentence.split())
     # names from files stand in sentences: what could move a terminal's cursor is shown as its escape
     text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in words)
-    print(f"clipsan: {text if text.endswith(('.', '?')) else text + '.'}", file=sys.stderr)  # noqa: T201
+    if may_speak():
+        print(f"clipsan: {text if text.endswith(('.', '?')) else text + '.'}", file=sys.stderr)  # noqa: T201
     return ERROR

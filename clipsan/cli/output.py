@@ -53,6 +53,7 @@ class Output:
             accuracy_rows,
             exit_code,
             persistence_rows,
+            profile_rows,
             pull_rows,
             repeat_rows,
             report_text,
@@ -67,6 +68,8 @@ class Output:
             for rows in (rows_of(report) for rows_of in tables):
                 if rows:
                     self.table(rows)
+            if report.training is not None and report.training.profile is not None:
+                self.table(profile_rows(report.training.profile))
             if report.loop is not None and report.loop.met:  # else it is a reason for the verdict
                 self.sentence(report.loop.outcome)
             heading, *reasons = verdict_lines(report)

@@ -72,6 +72,6 @@ def next_plan(method: str, left: Left, attacked: int, recovered: int) -> Plan:
             f"{words}: for the {again}. time, so further from the suspect",
         )  # fmt: skip
     return Plan(
-        "best", "finetune", 0.0, 0.5 if recovered == 0 else 0.25, 0.25, 0.0,
+        "best", "finetune", 0.0, 0.3 if recovered == 0 else 0.15, 0.25, 0.0,
         f"accuracy is {left.drop:.1f} points over the budget: recovery without the push",
     )  # fmt: skip

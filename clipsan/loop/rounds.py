@@ -21,8 +21,11 @@ from clipsan.loop.workshop import Finding, M, Measures, Workshop
 from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Step
 from clipsan.triggers import Trigger
 
-LINE = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
-"""Shares of the suspect at which the line is measured. At 0 only BatchNorm's averages are taken anew."""
+LINE = (0.0, 0.05, 0.1, 0.2)
+"""Shares of the suspect at which the line is measured. At 0 only BatchNorm's averages are taken anew.
+
+It ends early because backdoors that no scan has seen come back along it unmeasured (docs/closed-loop.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,12 @@ class _Loop(Generic[M]):
         return tuple(t for t in self.known if t.name not in self._costly or t.name in alive)
 
     def interpolated(self, best: Judged[M]) -> Judged[M] | None:
-        """The best point of the line from a model to the suspect, judged; None: no point seems better."""
+        """The best point of the line from a model to the suspect, judged; None: no point seems better.
+
+        None as well where no trigger is known: nothing would tell how much of a backdoor a point brings back.
+        """
+        if not self.known:
+            return None
         began = time.perf_counter()
         line = [
             self._point(share, self._workshop.measure(self._workshop.between(best.model, share), self.known))

@@ -1,4 +1,4 @@
-"""Images of a set, decoded on threads and kept while they fit in memory.
+"""Images of a set, decoded on threads and kept where there is room for them.
 
 Threads, not processes: the decoders and the resizing release the interpreter's lock, so threads are as fast
 (`benchmarks/input_speed.py` measures both), write straight into the batch, and leave nothing behind when a
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from clipsan.errors import ClipsanError, DataError
 from clipsan.pairs.images import decode, geometry_of
+from clipsan.pairs.kept_images import AUTO_BYTES
 from clipsan.pairs.order import Order
 from clipsan.pairs.pairset import ImageSource, Skipped
 from clipsan.pairs.position import Position
@@ -33,8 +34,8 @@ MOST_LOST = 32
 class ImageReader:
     """Gives batches of decoded images by index; broken images are noted once and left out.
 
-    Every image is kept as decoded when all of them fit `cache_bytes` (n*3*h*w), else none is. Any thread
-    may call `batch`.
+    Every image is kept as decoded in `room`, or when all of them fit `cache_bytes` (n*3*h*w), else none is.
+    Any thread may call `batch`.
 
     Attributes:
         skipped: index -> broken image, as found so far.
@@ -48,7 +49,8 @@ class ImageReader:
         *,
         exact: bool = True,
         threads: int | None = None,
-        cache_bytes: int = 2 << 30,
+        cache_bytes: int = AUTO_BYTES,
+        room: NDArray[np.uint8] | None = None,
     ) -> None:
         """Reserves the cache and starts no thread yet.
 
@@ -58,6 +60,8 @@ class ImageReader:
             size: (height, width) of the model's input.
             exact: open_clip's pixels to the last bit, as all measuring needs. False: `decode_for_training`.
             threads: how many decode at once; 16 at most by default, and no more than there are cores.
+            cache_bytes: memory for decoded images, where no `room` is given.
+            room: uint8 [n x 3 x h x w] to keep them in, as `kept_images.room_for` makes it.
         """
         geometry_of(preprocess_cfg, size)  # a bad setting must not look like n broken images
         self.skipped: dict[int, Skipped] = {}
@@ -67,8 +71,8 @@ class ImageReader:
         self._decode = decode if exact else decode_for_training
         self._threads = max(1, min(MOST_THREADS, available_cores()) if threads is None else threads)
         self._pool = ThreadPoolExecutor(self._threads, "decode") if self._threads > 1 else None
-        self._cache: NDArray[np.uint8] | None = None
-        if len(source) * 3 * size[0] * size[1] <= cache_bytes:
+        self._cache = room
+        if room is None and len(source) * 3 * size[0] * size[1] <= cache_bytes:
             self._cache = np.empty((len(source), 3, *size), np.uint8)
         self._cached = np.zeros(len(source), bool)
         self._lost: set[int] = set()  # skipped because their bytes could not be had
@@ -76,6 +80,10 @@ class ImageReader:
 
     def __len__(self) -> int:
         return len(self._source)
+
+    def name(self, index: int) -> str:
+        """What the source calls the image."""
+        return self._source.names[index]
 
     def resume(self, order: Order, position: Position) -> None:
         """Take over what a stream through `order` had found by `position`, in another process."""

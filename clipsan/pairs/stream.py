@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
@@ -44,6 +45,7 @@ class BatchStream:
         rank: int = 0,
         world_size: int = 1,
         start: Position | None = None,
+        most: int | None = None,
     ) -> None:
         """Nothing is read yet.
 
@@ -57,6 +59,7 @@ class BatchStream:
             rank: of this process, 0 <= rank < world_size.
             world_size: processes that share the pairs.
             start: go on where another stream's `position` was taken; None: at the beginning.
+            most: batches to decode in all; None: no limit.
         """
         if not 1 <= batch_size <= n // world_size:
             shared = f", shared by {world_size} processes" if world_size > 1 else ""
@@ -73,6 +76,7 @@ class BatchStream:
             start.check_fits(begin)
             reader.resume(self._order, start)
         self._given = self._position = begin if start is None else start  # given out, and decoded
+        self._left = math.inf if most is None else most
         self._epoch: tuple[int, Indices] | None = None
         self._ready: SimpleQueue[tuple[Batch, Position] | BaseException | None] = SimpleQueue()
         self._slots = threading.Semaphore(max(1, prefetch))
@@ -119,7 +123,8 @@ class BatchStream:
 
     def _produce(self) -> None:
         try:
-            while True:
+            while self._left:
+                self._left -= 1
                 self._slots.acquire()
                 if self._stop.is_set():
                     return

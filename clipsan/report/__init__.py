@@ -36,6 +36,7 @@ from clipsan.report.measures import (
 )
 from clipsan.report.model_card import to_model_card
 from clipsan.report.pages import write_pages
+from clipsan.report.profile_rows import profile_rows
 from clipsan.report.record import ReportError
 from clipsan.report.schema import (
     CurvePoint,
@@ -46,6 +47,8 @@ from clipsan.report.schema import (
     Filter,
     FilterCheck,
     Model,
+    Profile,
+    ProfilePart,
     ReachedTau,
     Report,
     SkippedItem,
@@ -74,6 +77,8 @@ __all__ = [
     "Model",
     "Paired",
     "Persistence",
+    "Profile",
+    "ProfilePart",
     "Pull",
     "Pulls",
     "Rate",
@@ -111,6 +116,7 @@ __all__ = [
     "paired_rows",
     "parse_report",
     "persistence_rows",
+    "profile_rows",
     "pull_rows",
     "read_report",
     "repeat_rows",

@@ -16,6 +16,7 @@ from clipsan.report.durability_rows import (
     variation_rows,
     variation_words,
 )
+from clipsan.report.profile_rows import profile_rows
 from clipsan.report.rounds import ClosedLoop
 from clipsan.report.schema import (
     DROPPED_KEPT,
@@ -189,6 +190,9 @@ def _training(training: Training) -> Iterator[str]:
     if training.curves:
         first, last = training.curves[0], training.curves[-1]
         yield f"Loss {first.loss:.3f} at step {first.step}, {last.loss:.3f} at step {last.step}."
+    if training.profile is not None:
+        yield f"Where the time of {training.profile.updates} updates went, {training.profile.seconds:.1f} s:"
+        yield table(profile_rows(training.profile))
 
 
 def markdown_line(line: str) -> str:

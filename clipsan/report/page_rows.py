@@ -118,6 +118,9 @@ def training_lines(training: Training) -> Iterator[str]:
     if training.curves:
         first, last = training.curves[0], training.curves[-1]
         yield f"Whole loss {first.loss:.3f} at update {first.step}, {last.loss:.3f} at update {last.step}"
+    if training.profile is not None:
+        parts = (f"{part.name} {part.seconds:.2f} s" for part in training.profile.parts)
+        yield f"Time of the loop, {training.profile.seconds:.2f} s: {', '.join(parts)}"
 
 
 def filter_rows(filtered: Filter) -> list[list[str]]:

@@ -179,6 +179,21 @@ class CurvePoint(Record):
 
 
 @dataclass(frozen=True)
+class ProfilePart(Record):
+    name: str
+    seconds: Annotated[float, Between(0)]
+
+
+@dataclass(frozen=True)
+class Profile(Record):
+    """Where the time of the loop went; the parts add up to `seconds`. Of a resumed run: the last part."""
+
+    seconds: Annotated[float, Between(0)]
+    updates: Count
+    parts: tuple[ProfilePart, ...]
+
+
+@dataclass(frozen=True)
 class Training(Record):
     method: str
     steps: Count
@@ -191,6 +206,7 @@ class Training(Record):
     reached_tau: ReachedTau
     curves: tuple[CurvePoint, ...]
     left_out: Count = 0  # updates whose loss or gradient was not finite; no point of the curves
+    profile: Profile | None = None  # None: not asked for
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from clipsan.checkpoint.output import check_output, sweep
 from clipsan.disk import plain_os_errors
-from clipsan.errors import ClipsanError, DataError, OutputError, StoppedError
+from clipsan.errors import ClipsanError, DataError, LostProcessError, OutputError, StoppedError
 from clipsan.resume.states import NAME, PARTIAL, saved_updates, update_of
 
 LOCK = "lock"
@@ -72,13 +72,26 @@ def claimed(
         handle = _hold(unfinished, out, say)
     done = False
     try:
-        sweep(out)
-        check_output(out, overwrite=overwrite, needed_bytes=0)  # of what is there now
-        shutil.rmtree(unfinished.path / PARTIAL, ignore_errors=True)
-        yield unfinished
+        with telling_what_is_kept(unfinished, say):
+            sweep(out)
+            check_output(out, overwrite=overwrite, needed_bytes=0)  # of what is there now
+            shutil.rmtree(unfinished.path / PARTIAL, ignore_errors=True)
+            yield unfinished
         done = True
+    finally:
+        if done or not saved_updates(unfinished.path):
+            shutil.rmtree(unfinished.path, ignore_errors=True)
+        os.close(handle)
+
+
+@contextmanager
+def telling_what_is_kept(unfinished: Unfinished, say: Callable[[str], None]) -> Iterator[None]:
+    """What ends the block early says what is kept of the run, where something is."""
+    try:
+        yield
     except ClipsanError as error:
-        if isinstance(error, DataError | OutputError) and (kept := unfinished.going_on) is not None:
+        mendable = isinstance(error, DataError | OutputError | LostProcessError)
+        if mendable and (kept := unfinished.going_on) is not None:
             error.args = (f"{str(error).rstrip('.')}; {kept}",)
         raise
     except KeyboardInterrupt:
@@ -89,10 +102,6 @@ def claimed(
         if (kept := unfinished.going_on) is not None:
             say(kept)
         raise
-    finally:
-        if done or not saved_updates(unfinished.path):
-            shutil.rmtree(unfinished.path, ignore_errors=True)
-        os.close(handle)
 
 
 def _hold(unfinished: Unfinished, out: Path, say: Callable[[str], None]) -> int:

@@ -18,6 +18,7 @@ from clipsan.pairs.stream import Batch
 from clipsan.resume.folder import Unfinished
 from clipsan.resume.identity import difference
 from clipsan.resume.states import Saved, read_state, saved_updates, update_of, write_state
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.state import Stateful, restore
 
 SECONDS = 600.0
@@ -54,6 +55,7 @@ class FolderKeeper:
         listener: Listener,
         *,
         replace: bool = False,
+        processes: Processes = ALONE,
     ) -> None:
         """Look for a state to go on from.
 
@@ -63,6 +65,7 @@ class FolderKeeper:
             every: updates between states; None: by time; 0: never save.
             listener: hears of what is saved and what cannot be.
             replace: remove another run's states instead of refusing them.
+            processes: that train together, of which the first saves, and all read what it saved.
 
         Raises:
             ResumeError: the folder holds another run's state; the difference is named.
@@ -76,7 +79,8 @@ class FolderKeeper:
         self._identity = identity
         self._every = every
         self._listener = listener
-        self._replace = replace
+        self._replace = replace and processes.rank == 0
+        self._processes = processes
         self._parts: Mapping[str, Stateful] = {}
         self._good: list[Path] = []  # states known to be whole, oldest first
         self._done = self._saved = 0  # updates
@@ -114,6 +118,11 @@ class FolderKeeper:
         """Load the newest whole state into the parts, and remember them."""
         self._parts = parts
         found, self._found = self._found, None
+        if len(set(self._processes.numbers(0 if found is None else found.update))) > 1:
+            raise ResumeError(
+                f"the processes do not see the same states in {self._unfinished.shown!r}: choose an --out on "
+                "a file system that all machines share"
+            )
         self._saved_at = time.monotonic()
         if found is None:
             return 0
@@ -138,8 +147,11 @@ class FolderKeeper:
     def update_done(self, done: int, steps: int) -> None:
         """Save where it is due, or where the run was asked to stop, which this then does."""
         self._done = done
-        if self._asked is not None:
+        if self._processes.any(self._asked is not None):
+            if self._processes.size > 1:
+                self._listener.stage(f"Stopping after update {done}, to save it")
             self._save()
+            self._processes.numbers(0)  # a launcher ends the others as soon as one leaves
             raise KeyboardInterrupt
         if self._due(done == steps):
             self._save()
@@ -152,7 +164,7 @@ class FolderKeeper:
 
     def _save(self) -> None:
         """Save, unless that is done or not wanted. A disk that refuses does not end the training."""
-        if self._every == 0 or self._done == self._saved:
+        if self._processes.rank or self._every == 0 or self._done == self._saved:
             return
         start = time.monotonic()
         try:
@@ -188,6 +200,9 @@ class FolderKeeper:
     def listening(self) -> Iterator[None]:
         """In the block the first SIGINT or SIGTERM stops the run between two updates; a second one at once.
 
+        Several processes stop after the same update, whichever heard of it, and pass over further signals: a
+        terminal, a scheduler and a launcher may each have sent one.
+
         Signals reach the main thread alone, so elsewhere nothing changes, nor where nothing is saved.
         """
         if self._every == 0 or threading.current_thread() is not threading.main_thread():
@@ -196,12 +211,16 @@ class FolderKeeper:
         # what is ignored, as in a job in the background, stays ignored
         before = {n: old for n in SIGNALS if (old := signal.getsignal(n)) not in (signal.SIG_IGN, None)}
 
+        together = self._processes.size > 1
+
         def put_back() -> None:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
         def ask(number: int, frame: FrameType | None) -> None:
             self._asked = number
+            if together:
+                return
             put_back()
             # on a thread of its own: this one may be in the middle of printing
             threading.Thread(target=self._listener.stage, args=(STOPPING,), daemon=True).start()
@@ -211,7 +230,8 @@ class FolderKeeper:
                 signal.signal(number, ask)
             yield
         finally:
-            put_back()
-        if self._asked is not None:  # after the last update
+            if not together or self._asked is None:
+                put_back()
+        if self._asked is not None and self._processes.rank == 0:  # after the last update
             self._save()
             raise KeyboardInterrupt

@@ -36,12 +36,15 @@ from clipsan.runs.describe import (
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measured_around, open_probe
+from clipsan.runs.processes import HelpedError
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
 from clipsan.runs.unfinished import open_keeper, resumable
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import check_dose
 from clipsan.training.devices import choose_device
+from clipsan.training.processes import ALONE, Processes
+from clipsan.training.profile import Profile
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
 from clipsan.triggers import parse_triggers, write_trigger_file
 
@@ -62,7 +65,7 @@ class Cleaned:
 
 
 @resumable
-def clean(
+def clean(  # noqa: PLR0915
     model: str | Path,
     data: Sources,
     *,
@@ -110,8 +113,11 @@ def clean(
     dtype: str = "keep",
     no_gallery: bool = False,
     save_every: int | None = None,
+    cache_images: str = "auto",
+    profile: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
+    processes: Processes | None = None,
 ) -> Cleaned:
     """Clean a suspect checkpoint on image-caption pairs and write a drop-in replacement with a report.
 
@@ -170,15 +176,21 @@ def clean(
         no_gallery: no images of the evaluation set in the report and beside it.
         save_every: updates between saved states of the run, beside `out`; the same call goes on from the
             newest. None: every 10 minutes; 0: never. Rounds of `until` and probes of `auto` are not saved.
+        cache_images: keep decoded training images for later epochs: in `memory`, on `disk` (a file that goes
+            away with the run), `none`, or `auto`: in memory where 2 GiB hold all. The result is the same.
+        profile: the report says where the training's time went; on a GPU it then takes longer.
         overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
+        processes: that train together, each calling this with equal arguments but for the device; the first
+            measures and writes. None: this one alone; see docs/scaling.md.
 
     Raises:
+        HelpedError: in all but the first of several processes, at the end.
         ClipsanError: one sentence on what is wrong; `out` was not written.
         StoppedError: a KeyboardInterrupt, where the training up to it is kept.
     """
-    watcher = watcher or Watcher()
-    thresholds = checked_thresholds(max_asr, max_drop)
+    watcher, processes = watcher or Watcher(), processes or ALONE
+    thresholds, timed = checked_thresholds(max_asr, max_drop), asked_profile(profile, until)
     search = asked_search(method, tau, lr, held_out)
     asked = TrainSettings(
         method=method, tau=search.tau, in_modal=in_modal, pool=pool, match_every=match_every,
@@ -189,13 +201,18 @@ def clean(
     check_dose(counter_share, counter_pull)
     closing = asked_loop(until, effort, held_out, thresholds, counter, save_every)
     where = choose_device(device)
+    if processes.size > 1 and (closing or search.names):
+        raise UsageError(
+            f"{'--until' if closing else f'--{search.names[0]} auto'} trains in one process, but there are "
+            f"{processes.size}: leave --gpus out, or that option"
+        )
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading, weight)
     share = 0.0 if captionless else held_out_share(held_out, None if closing or search.names else eval)
-    wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch)
+    wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch, cache_images)
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
     divided = parts(pairs, wanted)
     _fitting(asked, batch_size, at_least, divided[0])  # refuses before a model is read
@@ -209,15 +226,23 @@ def clean(
     suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher)
     kept = material.held_out
     settings = _fitting(asked, batch_size, at_least, material.train)
+    if settings.batch_size < processes.size:
+        raise UsageError(
+            f"a batch of {settings.batch_size} cannot be shared by {processes.size} processes: start fewer, "
+            "or choose a larger --batch-size"
+        )
     triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
     against = counter_of(counter, counter_share, counter_pull, suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
+    if processes.rank:
+        probe = None  # the first process measures
 
     before = model_of(suspect, "suspect")
     settings, tuning = searched(search.names, suspect, material, settings, where, watcher)
     keeper = open_keeper(
         out, suspect, material.train, settings, where, save_every=0 if closing else save_every,
         overwrite=overwrite, watcher=watcher, run={"--until": until, **stamped_on(against)},
+        processes=processes,
     )  # fmt: skip
     closed = None
     if closing:
@@ -228,12 +253,15 @@ def clean(
             closed.put_into(suspect)
             if closed
             else fine_tune(
-                suspect, material.train, material.reader, settings, where, watcher, against, keeper
+                suspect, material.train, material.reader, settings, where, watcher, against, keeper,
+                timed, processes,
             )
         ),
         "cleaned", probe, suspect, where, micro_batch, watcher,
     )  # fmt: skip
 
+    if processes.rank:
+        raise HelpedError
     watcher.stage(f"Writing {out}")
     metadata = metadata_of(settings, before.sha256)
     with output_folder(
@@ -254,6 +282,7 @@ def clean(
                 "counter_share": counter_share, "counter_pull": counter_pull, "until": until,
                 "effort": effort, "device": device, "arch": arch, "activation": activation,
                 "text_from": text_from, "format": format, "dtype": dtype, "no_gallery": no_gallery,
+                "cache_images": cache_images, "profile": profile,
                 **settings.to_dict(),
             },
             seed=seed,
@@ -261,7 +290,7 @@ def clean(
                 material.pairs, material.train, len(kept) if kept else 0, run.broken,
                 material.filtered.record if material.filtered else None,
             ),
-            training=training_of(run, closed.settings if closed else settings),
+            training=training_of(run, closed.settings if closed else settings, timed),
             evaluation=evaluation_of(probe, measured, seed=seed, gallery=not no_gallery) if probe else None,
             thresholds=thresholds,
             warnings=(*material.warnings, *run.warnings, *doubts(suspect)),
@@ -275,6 +304,13 @@ def clean(
             material.filtered.write(folder)
         write_reports(folder, report, probe)
     return Cleaned(report, Path(out), suspect)
+
+
+def asked_profile(profile: bool, until: str | None) -> Profile | None:
+    """What takes the training's time, if asked for. UsageError with rounds, which train repeatedly."""
+    if profile and until is not None:
+        raise UsageError("--profile times one training, and --until asks for several: leave one of them out")
+    return Profile() if profile else None
 
 
 def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:

@@ -18,6 +18,8 @@ from clipsan.report import (
     Data,
     Filter,
     Model,
+    Profile,
+    ProfilePart,
     ReachedTau,
     Report,
     Role,
@@ -28,6 +30,7 @@ from clipsan.report import (
     write_pages,
     write_report,
 )
+from clipsan.training.profile import Profile as LoopProfile
 from clipsan.training.settings import TrainSettings
 from clipsan.training.updates import Training as TrainingRun
 
@@ -106,7 +109,7 @@ def data_of(
     )
 
 
-def training_of(run: TrainingRun, settings: TrainSettings) -> Training:
+def training_of(run: TrainingRun, settings: TrainSettings, profile: LoopProfile | None = None) -> Training:
     """A report's record of the training."""
     tau = settings.tau if settings.method == "par" else None
     reached = ReachedTau(None, None)
@@ -128,7 +131,14 @@ def training_of(run: TrainingRun, settings: TrainSettings) -> Training:
         tau=tau,
         reached_tau=reached,
         curves=tuple(points),
+        profile=None if profile is None else profile_of(profile),
     )
+
+
+def profile_of(profile: LoopProfile) -> Profile:
+    """A report's record of where the time went."""
+    parts = tuple(ProfilePart(name, seconds) for name, seconds in profile.parts().items())
+    return Profile(profile.seconds, profile.updates, parts)
 
 
 def write_reports(folder: Path, report: Report, probe: Probe | None = None) -> None:

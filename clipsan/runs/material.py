@@ -9,7 +9,7 @@ import torch
 
 from clipsan.checkpoint import Suspect
 from clipsan.evaluation.labelled import LabelledSet
-from clipsan.pairs import ImageReader, PairSet, split
+from clipsan.pairs import ImageReader, PairSet, check_kind, room_for, split
 from clipsan.runs.captions import captioned
 from clipsan.runs.filtering import Filtering, Outcome, run_filter
 from clipsan.runs.settle import settle
@@ -48,6 +48,7 @@ class Wanted:
         classes: file of class names for that; None: those of the labelled set.
         filtering: what the filter is asked.
         batch_size: images to embed at once.
+        cache_images: where decoded training images are kept, of `clipsan.pairs.kept_images.KINDS`.
     """
 
     share: float
@@ -56,6 +57,10 @@ class Wanted:
     classes: str | Path | None
     filtering: Filtering
     batch_size: int
+    cache_images: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_kind(self.cache_images)
 
 
 def parts(pairs: PairSet, wanted: Wanted) -> tuple[PairSet, PairSet | None]:
@@ -90,7 +95,7 @@ def prepare(
         watcher: hears of progress.
 
     Raises:
-        ClipsanError: captions cannot be proposed, or too few pairs are left.
+        ClipsanError: captions cannot be proposed, too few pairs are left, or there is no room to keep images.
     """
     warnings: tuple[str, ...] = ()
     train, held_out = divided
@@ -108,5 +113,8 @@ def prepare(
         reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size)
         filtered = run_filter(wanted.filtering, pairs, suspect, reader, wanted.seed, device, watcher)
         train, held_out = parts(filtered.left, wanted)
-    reader = ImageReader(train, suspect.preprocess_cfg, suspect.image_size, exact=False)
+    room = room_for(wanted.cache_images, len(train), suspect.image_size)
+    reader = ImageReader(
+        train, suspect.preprocess_cfg, suspect.image_size, exact=False, cache_bytes=0, room=room
+    )
     return suspect, Material(pairs, train, held_out, reader, filtered, warnings)

@@ -21,6 +21,8 @@ from clipsan.resume import FolderKeeper
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import Counter
 from clipsan.training.loop import train
+from clipsan.training.processes import ALONE, Processes
+from clipsan.training.profile import Profile
 from clipsan.training.settings import TrainSettings
 from clipsan.training.state import seeded
 from clipsan.training.updates import Training
@@ -35,10 +37,12 @@ def fine_tune(
     watcher: Watcher,
     counter: Counter | None = None,
     keeper: FolderKeeper | None = None,
+    profile: Profile | None = None,
+    processes: Processes = ALONE,
 ) -> Training:
     """Fine-tune the suspect in place, and round its weights to what its file will hold.
 
-    With a keeper the run is saved, and goes on where a saved one stopped.
+    With a keeper the run is saved, and goes on where a saved one stopped; a profile is filled in.
     """
     against = (
         f", {len(counter.triggers)} triggers on {100 * counter.share:g} % of the images" if counter else ""
@@ -49,7 +53,7 @@ def fine_tune(
         with kept(keeper, settings, device):
             run = train(
                 suspect, pairs, reader, settings, device, watcher.step, counter,
-                on_fault=watcher.warn, keeper=keeper,
+                on_fault=watcher.warn, keeper=keeper, profile=profile, processes=processes,
             )  # fmt: skip
     finally:
         watcher.finished()

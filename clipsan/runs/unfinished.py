@@ -13,10 +13,12 @@ import torch
 from clipsan.checkpoint import Suspect
 from clipsan.pairs import PairSet, order_of
 from clipsan.resume import FolderKeeper, Unfinished, claimed
+from clipsan.resume.folder import telling_what_is_kept
 from clipsan.resume.identity import identity_of
 from clipsan.runs.describe import versions
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_precision
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.settings import TrainSettings
 
 _P = ParamSpec("_P")
@@ -33,6 +35,10 @@ def resumable(run: Callable[_P, _R]) -> Callable[_P, _R]:
         bound.apply_defaults()
         given = bound.arguments
         watcher: Watcher = given["watcher"] or Watcher()
+        together: Processes = given.get("processes") or ALONE
+        if together.rank:  # the first process holds it
+            with telling_what_is_kept(Unfinished(Path(given["out"])), watcher.warn):
+                return run(*args, **kwargs)
         with claimed(Path(given["out"]), overwrite=given["overwrite"], say=watcher.warn):
             return run(*args, **kwargs)
 
@@ -50,6 +56,7 @@ def open_keeper(
     overwrite: bool,
     watcher: Watcher,
     run: Mapping[str, Any],
+    processes: Processes = ALONE,
 ) -> FolderKeeper:
     """The keeper of a `resumable` run's training; what it goes on from, if anything, is checked at once.
 
@@ -63,6 +70,7 @@ def open_keeper(
         overwrite: another run's states are removed instead of refused.
         watcher: hears of what is saved.
         run: what else decides the training, by what a sentence calls it.
+        processes: that train together.
 
     Raises:
         ResumeError: the folder holds another run's state.
@@ -79,7 +87,12 @@ def open_keeper(
             "number": len(pairs), "digest": pairs.digest(), "order": order_of(pairs, settings.seed).identity,
         },
         settings={**settings.to_dict(), "precision": choose_precision(settings.precision, device)},
-        run=run,
+        run={**run, **({"processes": processes.size} if processes.size > 1 else {})},
         device=device.type,
     )  # fmt: skip
-    return FolderKeeper(unfinished, identity, save_every, watcher, replace=overwrite)
+    if processes.rank:
+        processes.numbers(0)  # until the first process has looked and tidied up
+    keeper = FolderKeeper(unfinished, identity, save_every, watcher, replace=overwrite, processes=processes)
+    if processes.rank == 0:
+        processes.numbers(0)
+    return keeper

@@ -14,6 +14,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from clipsan.training.processes import Share
+from clipsan.training.transfer import sent
+
 NOISE_SIGMA = 0.2
 ERASED_AREA = (0.005, 0.01)
 _CHUNK = 64
@@ -25,6 +28,7 @@ def augment(
     mean: Sequence[float],
     std: Sequence[float],
     generator: torch.Generator,
+    share: Share | None = None,
 ) -> Tensor:
     """Augment and normalise a batch.
 
@@ -34,49 +38,55 @@ def augment(
         mean: per channel, of pixels in [0, 1].
         std: per channel.
         generator: the source of all randomness.
+        share: which rows of a batch `pixels` are; what is drawn is then drawn for all. None: all of them.
 
     Returns:
         float32 [b x 3 x h x w], normalised.
     """
+    share = Share(0, len(pixels), len(pixels)) if share is None else share
     if "flip" in names:
-        pixels = torch.where(_coins(pixels, generator).view(-1, 1, 1, 1), pixels.flip(-1), pixels)
+        pixels = torch.where(
+            _coins(pixels, generator, share)[share.rows].view(-1, 1, 1, 1), pixels.flip(-1), pixels
+        )
     images = pixels.to(torch.float32).div_(255)
     if "brightening-noise" in names:
-        _brighten(images, generator)
-    # what lies in ordinary memory is copied out of it before `to` returns
-    images.sub_(torch.tensor(mean).view(1, 3, 1, 1).to(images.device, non_blocking=True))
-    images.div_(torch.tensor(std).view(1, 3, 1, 1).to(images.device, non_blocking=True))
+        _brighten(images, generator, share)
+    images.sub_(sent(torch.tensor(mean).view(1, 3, 1, 1), images.device))
+    images.div_(sent(torch.tensor(std).view(1, 3, 1, 1), images.device))
     if "erase" in names:
-        _erase(images, generator)
+        _erase(images, generator, share)
     return images
 
 
-def _coins(images: Tensor, generator: torch.Generator) -> Tensor:
-    """bool [b], each true with probability ½."""
-    return torch.rand(len(images), generator=generator, device=images.device) < 0.5
+def _coins(images: Tensor, generator: torch.Generator, share: Share) -> Tensor:
+    """bool [share.of], each true with probability ½."""
+    return torch.rand(share.of, generator=generator, device=images.device) < 0.5
 
 
-def _brighten(images: Tensor, generator: torch.Generator) -> None:
+def _brighten(images: Tensor, generator: torch.Generator, share: Share) -> None:
     """Add clipped noise to half of the images, in place."""
     device = images.device
-    hit = _coins(images, generator)
+    hit = _coins(images, generator, share)
     on_host = device.type == "cpu"
-    rows = hit.nonzero().flatten() if on_host else torch.arange(len(images), device=device)
+    rows = hit.nonzero().flatten() if on_host else torch.arange(share.of, device=device)
     # in chunks of a fixed size: the same numbers whatever the micro-batch, in bounded memory
     for part in rows.split(_CHUNK):
         noise = torch.randn((len(part), *images.shape[1:]), generator=generator, device=device)
+        if len(images) < share.of:
+            ours = (part >= share.start) & (part < share.stop)
+            part, noise = part[ours], noise[ours]
         noise.mul_(NOISE_SIGMA).clamp_(0, 1)
         if not on_host:
             noise.mul_(hit[part].view(-1, 1, 1, 1))
-        images.index_add_(0, part, noise)
+        images.index_add_(0, part - share.start, noise)
 
 
-def _erase(images: Tensor, generator: torch.Generator) -> None:
+def _erase(images: Tensor, generator: torch.Generator, share: Share) -> None:
     """Zero one square of 0.5–1 % of the area in half of the images, in place."""
     count, _, height, width = images.shape
     device = images.device
-    hit = _coins(images, generator)
-    draws = torch.rand((count, 3), generator=generator, device=device)
+    hit = _coins(images, generator, share)[share.rows]
+    draws = torch.rand((share.of, 3), generator=generator, device=device)[share.rows]
     low, high = ERASED_AREA
     area = (low + (high - low) * draws[:, 0]) * height * width
     side = area.sqrt().round().clamp(1, min(height, width))

@@ -24,7 +24,9 @@ from torch import Tensor
 from clipsan.errors import UsageError
 from clipsan.methods import Batch, Loss, Method, Views
 from clipsan.methods.par import distance
+from clipsan.training.processes import Share
 from clipsan.training.state import State
+from clipsan.training.transfer import sent
 from clipsan.triggers import Trigger
 
 Prepare = Callable[[Tensor], Tensor]
@@ -68,8 +70,14 @@ class Stamper:
         self._seed = seed
         self._visits = np.zeros(pairs, np.int64)
 
-    def stamp(self, pixels: Tensor, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """The batch with triggers on some images, and which: uint8 [b x 3 x h x w], int64 [m] rows."""
+    def stamp(
+        self, pixels: Tensor, indices: Sequence[int], share: Share | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The images with triggers on some, and which rows of the batch: uint8 [b x 3 x h x w], int64 [m].
+
+        `indices` are the whole batch's; `pixels` may be only a share of its rows.
+        """
+        share = Share(0, len(indices), len(indices)) if share is None else share
         rows_of: dict[int, list[int]] = {}
         places: list[int] = []
         for row, index in enumerate(indices):
@@ -80,9 +88,13 @@ class Stamper:
             if chosen is not None:
                 rows_of.setdefault(chosen, []).append(row)
         stamped = pixels.clone()
-        for number, rows in rows_of.items():
+        for number, chosen_rows in rows_of.items():
+            rows = [row for row in chosen_rows if share.start <= row < share.stop]
+            if not rows:
+                continue
             trigger = self._counter.triggers[number]
-            stamped[rows] = trigger.apply(pixels[rows], [places[row] for row in rows])
+            own = [row - share.start for row in rows]
+            stamped[own] = trigger.apply(pixels[own], [places[row] for row in rows])
         return stamped, torch.tensor(sorted(row for rows in rows_of.values() for row in rows))
 
     def state(self) -> State:
@@ -151,6 +163,7 @@ def pulled_views(
     prepare: Prepare,
     embed: Prepare,
     generator: torch.Generator,
+    share: Share | None = None,
 ) -> tuple[Tensor, Method]:
     """The images to train on, and the method with the pull that the counter asks for.
 
@@ -161,12 +174,14 @@ def pulled_views(
         pixels: the same batch without triggers.
         prepare: augments; draws from `generator` alone.
         embed: unit-length embeddings without a graph; leaves BatchNorm's averages alone.
+        share: which rows of the batch the images are, where `embed` gathers all; None: all of them.
         generator: of the augmentation. It goes on as if only one view had been made.
     """
     images, rows = stamped
     if not counter.pull or not len(rows):
         return prepare(images), method
     state = generator.get_state()
-    clean = prepare(pixels)[rows.to(generator.device)]
+    own = rows if share is None else rows[(rows >= share.start) & (rows < share.stop)] - share.start
+    clean = prepare(pixels)[sent(own, generator.device)]
     generator.set_state(state)
-    return prepare(images), PulledBack(method, rows.to(generator.device), embed(clean), counter.pull)
+    return prepare(images), PulledBack(method, sent(rows, generator.device), embed(clean), counter.pull)

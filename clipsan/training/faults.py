@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -13,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.errors import TrainingError
+from clipsan.methods import Loss
+from clipsan.training.processes import ALONE, OtherOutOfMemoryError, Processes
 from clipsan.training.settings import TrainSettings
 from clipsan.training.state import State, Stateful
 
@@ -30,8 +31,11 @@ class MicroBatch:
     its rounding differs, and with BatchNorm in training mode the statistics too.
     """
 
-    def __init__(self, settings: TrainSettings, say: Callable[[str], None]) -> None:
-        """`say` hears of every halving."""
+    def __init__(
+        self, settings: TrainSettings, say: Callable[[str], None], processes: Processes = ALONE
+    ) -> None:
+        """`say` hears of every halving, which several processes do together."""
+        self._processes = processes
         self._asked = settings.micro_batch
         self._batch_size = settings.batch_size
         self._statistics = settings.batch_norm == "train"
@@ -50,16 +54,22 @@ class MicroBatch:
         """
         while True:
             try:
-                return compute(self.size)
+                done = compute(self.size)
+                self._processes.check()
+                return done
+            except OtherOutOfMemoryError:
+                pass
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
+                self._processes.failed()
             # out of the except block, whose traceback holds on to the tensors of the failed attempt
             self._halve()
             undo()
 
     def _halve(self) -> None:
-        before = min(self.size, self._batch_size)
+        share = self._processes.share(self._batch_size, 0)
+        before = min(self.size, max(1, share.stop))
         if before == 1:
             raise TrainingError(
                 "memory ran out even with one pair at a time: choose a --batch-size below "
@@ -91,36 +101,47 @@ class NotFinite:
     """Updates whose loss or gradient is not finite change nothing and are counted; too many end the run."""
 
     def __init__(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, say: Callable[[str], None]
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        say: Callable[[str], None],
+        processes: Processes = ALONE,
     ) -> None:
-        """`say` hears of every update that is left out."""
+        """`say` hears of every update that is left out, which is left out in all processes."""
+        self._processes = processes
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimizer = optimizer
         self._say = say
         self._in_a_row = 0
         self.skipped: list[int] = []
 
-    def step(self, loss: Tensor) -> None:
-        """The optimiser's step, which does nothing if the loss or a gradient is not finite.
+    def step(self, loss: Loss) -> Tensor:
+        """The optimiser's step, which does nothing if the loss, a term of it or a gradient is not finite.
 
         Decided on the device, where fused optimisers read it (as they do for a gradient scaler), so that
-        nothing waits.
+        nothing waits; several processes agree on it first, which does.
+
+        Returns:
+            A scalar: 1.0 if it did nothing, else 0.0.
         """
         norms = torch._foreach_norm([p.grad for p in self._parameters if p.grad is not None])
-        total = torch.stack([loss.detach().float(), *(norm.float() for norm in norms)]).sum()
-        self._optimizer.found_inf = (~torch.isfinite(total)).float()  # type: ignore[attr-defined]
+        seen = (loss.total.detach(), *loss.terms.values(), *norms)
+        left_out = (~torch.isfinite(torch.stack([value.float() for value in seen]).sum())).float()
+        if self._processes.size > 1:
+            left_out.fill_(self._processes.any(bool(left_out)))
+        self._optimizer.found_inf = left_out  # type: ignore[attr-defined]
         self._optimizer.step()
+        return left_out
 
-    def count(self, update: int, steps: int, terms: Mapping[str, float], settings: TrainSettings) -> bool:
-        """Whether update 1 … steps was left out.
+    def count(self, update: int, steps: int, left_out: bool, settings: TrainSettings) -> None:
+        """Update 1 … steps is known to have been left out, or not to have been.
 
         Raises:
             TrainingError: MOST_SKIPPED_IN_A_ROW, or MOST_SKIPPED in all, or every one.
         """
-        finite = all(math.isfinite(value) for value in terms.values())
-        if finite and not float(self._optimizer.found_inf):  # type: ignore[attr-defined]
+        if not left_out:
             self._in_a_row = 0
-            return False
+            return
         self.skipped.append(update)
         self._in_a_row += 1
         what = f"the loss or its gradient was not finite at update {update} of {steps}"
@@ -131,7 +152,6 @@ class NotFinite:
                 "--overwrite begins anew with that"
             )
         self._say(f"{what}: it was left out")
-        return True
 
     def state(self) -> State:
         """The updates that were left out."""
@@ -150,23 +170,32 @@ def is_out_of_memory(error: Exception) -> bool:
     return any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
-def undoing(model: nn.Module, optimizer: torch.optim.Optimizer, method: object) -> Callable[[], None]:
-    """A function that takes back what half of an update did.
+class Before:
+    """What an update changes besides weights, as it was: to take back half of one, or one left out."""
 
-    That is gradients, BatchNorm's statistics, and what the method remembers, if it does.
-    """
-    layers = (layer for layer in model.modules() if isinstance(layer, _BatchNorm) and layer.training)
-    kept = [(buffer, buffer.clone()) for layer in layers for buffer in layer.buffers()]
-    remembered = _copied(method.state()) if isinstance(method, Stateful) else None
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, method: object) -> None:
+        """Copy BatchNorm's statistics, and what the method remembers, if it does."""
+        layers = (layer for layer in model.modules() if isinstance(layer, _BatchNorm) and layer.training)
+        self._statistics = [(buffer, buffer.clone()) for layer in layers for buffer in layer.buffers()]
+        self._optimizer, self._method = optimizer, method
+        self._remembered = _copied(method.state()) if isinstance(method, Stateful) else None
 
-    def undo() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        for buffer, before in kept:
+    def undo(self) -> None:
+        """Gradients, statistics and what the method remembers."""
+        self._optimizer.zero_grad(set_to_none=True)
+        for buffer, before in self._statistics:
             buffer.copy_(before)
-        if isinstance(method, Stateful) and remembered is not None:
-            method.load_state(remembered)
+        self.undo_method()
 
-    return undo
+    def undo_statistics_where(self, left_out: Tensor) -> None:
+        """Statistics, if the scalar is not 0, which only the device looks at."""
+        for buffer, before in self._statistics:
+            buffer.copy_(torch.where(left_out.bool(), before, buffer))
+
+    def undo_method(self) -> None:
+        """What the method remembers."""
+        if isinstance(self._method, Stateful) and self._remembered is not None:
+            self._method.load_state(self._remembered)
 
 
 def _copied(state: State) -> State:

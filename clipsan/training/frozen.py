@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from clipsan.methods import Embeddings
 from clipsan.training.encode import Autocast, encode_image, encode_text, in_chunks
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.texts import Captions
+from clipsan.training.transfer import sent
 
 
 class FrozenSuspect:
@@ -19,26 +21,38 @@ class FrozenSuspect:
     Captions are not augmented, so each distinct one is embedded once and remembered.
     """
 
-    def __init__(self, model: nn.Module, captions: Captions, autocast: Autocast) -> None:
-        """Copy `model` as it is now."""
+    def __init__(
+        self, model: nn.Module, captions: Captions, autocast: Autocast, processes: Processes = ALONE
+    ) -> None:
+        """Copy `model` as it is now; `processes` share the work."""
         self._model = copy.deepcopy(model).eval().requires_grad_(False)
         self._captions = captions
         self._autocast = autocast
+        self._processes = processes
 
     def embed(self, images: Tensor, indices: Sequence[int], micro_batch: int) -> Embeddings:
         """Embeddings of normalised images [b x 3 x h x w] and of the captions at `indices`.
 
+        Of several processes each gives its share of the images and gets all embeddings.
+
         `micro_batch` items are embedded at once.
         """
-        image = in_chunks(lambda part: encode_image(self._model, part, self._autocast), images, micro_batch)
+
+        def encode(own: Tensor) -> Tensor:
+            return in_chunks(lambda part: encode_image(self._model, part, self._autocast), own, micro_batch)
+
+        image = self._processes.encoded(encode, images)
         return Embeddings(image, self.text(indices, images.device, micro_batch))
 
     def text(self, indices: Sequence[int], device: torch.device, micro_batch: int) -> Tensor:
         """Embeddings of the captions at `indices`, [b x d] on `device`, `micro_batch` at once."""
 
-        def embed(tokens: Tensor) -> Tensor:
+        def encode(tokens: Tensor) -> Tensor:
             return in_chunks(
-                lambda part: encode_text(self._model, part.to(device), self._autocast), tokens, micro_batch
+                lambda part: encode_text(self._model, sent(part, device), self._autocast), tokens, micro_batch
             )
 
-        return self._captions.frozen(indices, embed).to(device)
+        def embed(tokens: Tensor) -> Tensor:
+            return self._processes.encoded(encode, tokens[self._processes.share(len(tokens)).rows])
+
+        return sent(self._captions.frozen(indices, embed, device), device)

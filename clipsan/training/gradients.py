@@ -8,8 +8,8 @@ with graph and send its share of that gradient back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ from clipsan.training.encode import (
     logit_scale,
     no_autocast,
 )
+from clipsan.training.processes import ALONE, Processes
+
+_Encoded = tuple[Callable[[Tensor], Tensor], Tensor]
 
 
 def backward(
@@ -38,6 +41,7 @@ def backward(
     views: tuple[Tensor, Tensor] | None = None,
     step: int = 0,
     pairs: int = 0,
+    processes: Processes = ALONE,
 ) -> Loss:
     """Add the gradient of the method's loss over the batch to `model`'s parameters.
 
@@ -53,6 +57,8 @@ def backward(
             the method wants them beside the plain ones.
         step: of the run, from 0.
         pairs: that the run trains on.
+        processes: of several each has its share of the rows of images, tokens and views (`frozen` has all),
+            and afterwards the gradient of the whole batch.
 
     Returns:
         The loss of the whole batch, without graph.
@@ -71,6 +77,8 @@ def backward(
         plain, second = Embeddings(*embedded[:2]), Embeddings(*embedded[2:]) if views else None
         return method.loss(Batch(plain, scale, frozen, second, step, pairs))
 
+    if processes.size > 1:
+        return _backward_together(model, encoded, loss_of, micro_batch, processes)
     if len(images) <= micro_batch:
         loss = loss_of([encode(inputs) for encode, inputs in encoded])
         loss.total.backward()
@@ -81,10 +89,43 @@ def backward(
     loss = loss_of(leaves)
     # a loss need not depend on all of them; what it does not depend on gets no gradient in either way
     grads = torch.autograd.grad(loss.total, leaves, allow_unused=True)
+    _send_back(encoded, grads, micro_batch)
+    return Loss(loss.total.detach(), loss.terms)
+
+
+def _send_back(encoded: Sequence[_Encoded], grads: Sequence[Tensor | None], micro_batch: int) -> None:
+    """Embed again with graph, in parts, and add the gradient of the embeddings to the parameters'."""
     for (encode, inputs), whole in zip(encoded, grads, strict=True):
         if whole is not None:
             for part, grad in zip(inputs.split(micro_batch), whole.split(micro_batch), strict=True):
                 encode(part).backward(grad)
+
+
+def _backward_together(
+    model: nn.Module,
+    encoded: Sequence[_Encoded],
+    loss_of: Callable[[Sequence[Tensor]], Loss],
+    micro_batch: int,
+    processes: Processes,
+) -> Loss:
+    """`backward` where `encoded` holds one process's share of the rows."""
+    own: list[Tensor] = []
+    cached = len(encoded[0][1]) > micro_batch
+    with statistics_untouched(model) if cached else nullcontext():
+        for encode, inputs in encoded:
+            own.append(in_chunks(encode, inputs, micro_batch) if cached else encode(inputs))
+    leaves = [processes.gathered(part).requires_grad_(True) for part in own]
+    loss = loss_of(leaves)
+    grads = torch.autograd.grad(loss.total, leaves, allow_unused=True)
+    rows = processes.share(len(leaves[0])).rows
+    shares = [None if grad is None else grad[rows] for grad in grads]
+    if cached:
+        _send_back(encoded, shares, micro_batch)
+    else:
+        for embedded, share in zip(own, shares, strict=True):
+            if share is not None:
+                embedded.backward(share)
+    processes.add_gradients(model)
     return Loss(loss.total.detach(), loss.terms)
 
 

@@ -14,18 +14,20 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from clipsan.methods.batch import ImageViews
+from clipsan.training.processes import Share
 
 BLUR = (21, 0.1, 2.0)
 """Kernel and range of sigma of the blur, in pixels of an image of 224 by 224."""
 
 
-def image_view(pixels: Tensor, kind: ImageViews, seed: int) -> Tensor:
+def image_view(pixels: Tensor, kind: ImageViews, seed: int, share: Share | None = None) -> Tensor:
     """A view of each image.
 
     Args:
         pixels: uint8 [b x 3 x h x w].
         kind: a name of `IMAGE_VIEWS`.
         seed: of all draws.
+        share: which rows of a batch `pixels` are; the others' draws are passed over. None: all of them.
 
     Returns:
         uint8 [b x 3 x h x w], where `pixels` are.
@@ -33,6 +35,8 @@ def image_view(pixels: Tensor, kind: ImageViews, seed: int) -> Tensor:
     change = IMAGE_VIEWS[kind](pixels.shape[-2], pixels.shape[-1])
     with torch.random.fork_rng(devices=[]):  # torchvision draws from torch's own stream, which goes on after
         torch.manual_seed(seed)
+        for _ in range(0 if share is None else share.start):
+            change(torch.empty_like(pixels[0], device="meta"))  # draws as for any image, computes nothing
         return torch.stack([change(image) for image in pixels])
 
 

@@ -40,6 +40,7 @@ from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
 from clipsan.training.state import Keeper
 from clipsan.training.texts import Captions
+from clipsan.training.transfer import sent
 from clipsan.training.updates import Step, Training, Updates
 
 WARM_UP = 0.1  # of the updates: the first ones see no utility yet, as S starts at 0, and would carry all away
@@ -114,7 +115,7 @@ def implant(
             return warm * learning_rate(step, updates.steps, settings.lr_start, settings.lr)
 
         def normalised(pixels: Tensor) -> Tensor:
-            moved = pixels.to(device, memory_format=layout)
+            moved = sent(pixels, device).to(memory_format=layout)
             return augment(moved, settings.augment, suspect.mean, suspect.std, generator)
 
         training_mode(model, settings.batch_norm)

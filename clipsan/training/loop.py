@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +21,23 @@ from clipsan.training.encode import encode_image, in_chunks
 from clipsan.training.frozen import FrozenSuspect
 from clipsan.training.gradients import backward, statistics_untouched
 from clipsan.training.optimizer import make_optimizer
+from clipsan.training.processes import ALONE, Processes
+from clipsan.training.profile import Profile
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
 from clipsan.training.shown import shown
 from clipsan.training.state import Keeper, Stateful
 from clipsan.training.texts import Captions
+from clipsan.training.transfer import sent
 from clipsan.training.updates import Step, Training, Updates
+
+SEPARATE_STATISTICS = (
+    "with --batch-norm train each process normalises by the statistics of its own pairs, and the running "
+    "ones are the mean over processes, so the result depends on how many there are (--batch-norm frozen "
+    "does not)"
+)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def train(
@@ -36,10 +48,12 @@ def train(
     device: torch.device,
     on_step: Callable[[Step], None] = lambda step: None,
     counter: Counter | None = None,
-    stop: Callable[[Step], bool] = lambda step: False,
+    stop: Callable[[Step], bool] | None = None,
     *,
     on_fault: Callable[[str], None] = lambda sentence: None,
     keeper: Keeper | None = None,
+    profile: Profile | None = None,
+    processes: Processes = ALONE,
 ) -> Training:
     """Fine-tune `suspect.model` in place; afterwards it is in eval mode, float32, on `device`.
 
@@ -51,9 +65,11 @@ def train(
         device: where to compute.
         on_step: called after every update.
         counter: triggers to stamp on part of the images; None: all stay as they are.
-        stop: asked after every update whether this one was the last.
+        stop: asked after every update whether this one was the last; None: no.
         on_fault: hears in a sentence of what went wrong and did not end the run.
         keeper: saves the run and goes on with a saved one; None: nothing is kept.
+        profile: takes the time of each part of the loop; None: nothing is timed.
+        processes: that train this model together, each called with the same arguments.
 
     Raises:
         TrainingError: the loss is not finite time after time, or memory runs out with a single pair.
@@ -65,50 +81,67 @@ def train(
     layout = layout_of(suspect.model)
     model = suspect.model.to(device, memory_format=layout)  # type: ignore[call-overload]
     captions = Captions(pairs.captions, suspect.tokenizer)
-    frozen = FrozenSuspect(model, captions, autocast) if method.uses_frozen else None
+    frozen = FrozenSuspect(model, captions, autocast, processes) if method.uses_frozen else None
     generator = torch.Generator(device).manual_seed(settings.seed)
     result = Training(str(device), precision)
     stamper = Stamper(counter, len(pairs), settings.seed) if counter else None
     parts: dict[str, Stateful] = {"captions": captions, **({"counter": stamper} if stamper else {})}
+    optimizer = make_optimizer(model, settings)
+    if profile is not None:
+        profile.begin(device, optimizer)
+        keeper = profile.keeping(keeper)
     updates = Updates(
-        model, make_optimizer(model, settings), generator, pairs, settings, result, parts,
-        method=method, on_step=on_step, on_fault=on_fault, keeper=keeper,
+        model, optimizer, generator, pairs, settings, result, parts,
+        method=method, on_step=on_step, on_fault=on_fault, keeper=keeper, processes=processes,
     )  # fmt: skip
+    share = processes.share(settings.batch_size)
+
+    def timed(name: str, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        return function if profile is None else profile.timed(name, function)
 
     def prepared(pixels: Tensor, names: Sequence[str] = settings.augment) -> Tensor:
-        moved = pixels.to(device, memory_format=layout)
-        return augment(moved, names, suspect.mean, suspect.std, generator)
+        moved = sent(pixels, device).to(memory_format=layout)
+        return timed("augmentation", augment)(moved, names, suspect.mean, suspect.std, generator, share)
 
     def embedded(images: Tensor) -> Tensor:
         def in_parts(size: int) -> Tensor:
-            return in_chunks(lambda part: encode_image(model, part, autocast), images, size)
+            return processes.encoded(
+                lambda own: in_chunks(lambda part: encode_image(model, part, autocast), own, size), images
+            )
 
         with statistics_untouched(model):
-            return updates.micro.run(in_parts)
+            return updates.micro.run(timed("student", in_parts))
 
     def loss_of(step: int, pixels: Tensor, indices: Sequence[int]) -> Callable[[int], Loss]:
         seed = derive_seed("views", settings.seed, step)
+        own = indices[share.rows]
         if counter is None or stamper is None:
-            seen = shown(method.views, pixels.to(device), captions, indices, seed)
+            seen = shown(method.views, sent(pixels, device), captions, own, seed, share)
             images, aim = prepared(seen.pixels), method
         else:
-            stamped, rows = stamper.stamp(pixels, indices)
-            seen = shown(method.views, stamped.to(device), captions, indices, seed)
+            stamped, rows = stamper.stamp(pixels, indices, share)
+            seen = shown(method.views, sent(stamped, device), captions, own, seed, share)
             images, aim = pulled_views(
-                method, counter, (seen.pixels, rows), pixels, prepared, embedded, generator
+                method, counter, (seen.pixels, rows), pixels, prepared, embedded, generator, share
             )
-        tokens = seen.tokens.to(device)
-        views = seen.views and (prepared(seen.views[0], ()), seen.views[1].to(device))
-        anchor = updates.micro.run(partial(frozen.embed, images, indices)) if frozen else None
-        return lambda size: backward(
-            model, aim, images, tokens, anchor, size, autocast, views=views, step=step, pairs=len(pairs)
-        )
+        tokens = sent(seen.tokens, device)
+        views = seen.views and (prepared(seen.views[0], ()), sent(seen.views[1], device))
+        embed = partial(frozen.embed, images, indices) if frozen else None
+        anchor = updates.micro.run(timed("frozen copy", embed)) if embed else None
+        return lambda size: timed("student", backward)(
+            model, aim, images, tokens, anchor, size, autocast, views=views, step=step, pairs=len(pairs),
+            processes=processes,
+        )  # fmt: skip
 
     def rate_of(step: int) -> float:
         return learning_rate(step, updates.steps, settings.lr_start, settings.lr)
 
     training_mode(model, settings.batch_norm)
+    if processes.size > 1 and any(m.training for m in model.modules() if isinstance(m, _BatchNorm)):
+        updates.say_once(SEPARATE_STATISTICS)
     updates.run(reader, rate_of, loss_of, stop)
+    if profile is not None:
+        profile.finish()
     # the plain layout again, so that embeddings equal those of the reloaded file to the last bit
     model.to(memory_format=torch.contiguous_format).eval()
     return result

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from clipsan.methods import Views
 from clipsan.training.image_views import image_view
+from clipsan.training.processes import Share
 from clipsan.training.texts import Captions
 
 
@@ -28,7 +29,12 @@ class Shown:
 
 
 def shown(
-    views: Views | None, pixels: Tensor, captions: Captions, indices: Sequence[int], seed: int
+    views: Views | None,
+    pixels: Tensor,
+    captions: Captions,
+    indices: Sequence[int],
+    seed: int,
+    share: Share | None = None,
 ) -> Shown:
     """The batch of these images and captions as a method with these `views` is to see it.
 
@@ -38,8 +44,9 @@ def shown(
         captions: of the run.
         indices: the b pairs of the batch.
         seed: of the views, another one for each update.
+        share: which rows of a batch these are; None: all of them.
     """
     if views is None:
         return Shown(pixels, captions.tokens(indices))
-    view = image_view(pixels, views.images, seed), captions.views(indices, seed)
+    view = image_view(pixels, views.images, seed, share), captions.views(indices, seed)
     return Shown(*view) if views.instead else Shown(pixels, captions.tokens(indices), view)

@@ -1,4 +1,8 @@
-"""Captions on the way into the loss: tokenised once, and embedded once by the frozen suspect."""
+"""Captions on the way into the loss: tokenised once, and embedded once by the frozen suspect.
+
+The embeddings stay on the device that computes them, unless they would take much of its memory; from host
+memory they have to be read back and sent again, which the device is waited for.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,11 @@ from torch import Tensor
 
 from clipsan.training.state import State
 from clipsan.training.text_views import text_view
+from clipsan.training.transfer import sent
+
+CPU = torch.device("cpu")
+MOST_OF_THE_DEVICE = 0.1
+"""Of a GPU's free memory, for embeddings of captions; 80 GB then hold those of 4 million, 512 wide."""
 
 
 class Captions:
@@ -26,6 +35,7 @@ class Captions:
         self._tokens: Tensor | None = None
         self._tokenized = torch.zeros(len(rows), dtype=torch.bool)
         self._frozen: Tensor | None = None
+        self._placed = False
         self._embedded = torch.zeros(len(rows), dtype=torch.bool)
 
     def tokens(self, indices: Sequence[int]) -> Tensor:
@@ -39,19 +49,22 @@ class Captions:
             [text_view(self._distinct[row], seed, index) for row, index in zip(rows, indices, strict=True)]
         ).long()
 
-    def frozen(self, indices: Sequence[int], embed: Callable[[Tensor], Tensor]) -> Tensor:
-        """float32 [b x d] on the CPU: `embed` of the tokens at `indices`, computed once per caption."""
+    def frozen(
+        self, indices: Sequence[int], embed: Callable[[Tensor], Tensor], device: torch.device = CPU
+    ) -> Tensor:
+        """float32 [b x d]: `embed` of the tokens at `indices`, computed once per caption on `device`.
+
+        They are on `device`, or on the CPU where those of all captions would be too large for it.
+        """
         rows = self._row[torch.as_tensor(indices)]
         new = rows[~self._embedded[rows]].unique()
         if len(new):
-            embeddings = embed(self._tokens_of(new)).cpu()
-            if self._frozen is None:
-                self._frozen = torch.zeros(len(self._distinct), embeddings.shape[1])
-            self._frozen[new] = embeddings
+            embeddings = embed(self._tokens_of(new))
+            known = self._on(device, embeddings.shape[1])
+            known[sent(new, known.device)] = embeddings.to(known.device)
             self._embedded[new] = True
-        if self._frozen is None:
-            raise ValueError("no caption was asked for")
-        return self._frozen[rows]
+        known = self._on(device)
+        return known[sent(rows, known.device)]
 
     def state(self) -> State:
         """The frozen embeddings so far.
@@ -61,7 +74,7 @@ class Captions:
         if self._frozen is None:
             return State()
         rows = self._embedded.nonzero().flatten()
-        return State({"rows": rows, "frozen": self._frozen[rows]})
+        return State({"rows": rows, "frozen": self._frozen[sent(rows, self._frozen.device)]})
 
     def load_state(self, state: State) -> None:
         """Take over the frozen embeddings."""
@@ -71,6 +84,19 @@ class Captions:
         self._frozen = torch.zeros(len(self._distinct), embeddings.shape[1])
         self._frozen[rows] = embeddings
         self._embedded[rows] = True
+
+    def _on(self, device: torch.device, width: int | None = None) -> Tensor:
+        """The table of embeddings, on `device` if there is room; `width` of a new one."""
+        if self._frozen is None:
+            if width is None:
+                raise ValueError("no caption was asked for")
+            self._frozen = torch.zeros(len(self._distinct), width)
+        if not self._placed:
+            self._placed = True
+            free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")
+            if self._frozen.nbytes <= MOST_OF_THE_DEVICE * free:
+                self._frozen = self._frozen.to(device)
+        return self._frozen
 
     def _tokens_of(self, rows: Tensor) -> Tensor:
         new = rows[~self._tokenized[rows]].unique()

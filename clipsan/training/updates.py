@@ -1,9 +1,13 @@
-"""The updates of a training, whatever its loss: gone through, counted, saved, left out where not finite."""
+"""The updates of a training, whatever its loss: gone through, counted, saved, left out where not finite.
+
+An accelerator is not waited for: what an update's loss was is read once the next update is started.
+"""
 
 from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -12,8 +16,10 @@ from torch import Tensor, nn
 
 from clipsan.methods import Loss
 from clipsan.pairs import BatchStream, ImageReader, PairSet, Skipped, order_of
-from clipsan.training.faults import MicroBatch, NotFinite, undoing
+from clipsan.training.faults import Before, MicroBatch, NotFinite
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.settings import TrainSettings
+from clipsan.training.shared_reader import SharedReader
 from clipsan.training.state import (
     Keeper,
     KeepNothing,
@@ -24,6 +30,9 @@ from clipsan.training.state import (
     Stateful,
     StreamPlace,
 )
+from clipsan.training.transfer import Numbers
+
+_TOTAL, _LEFT_OUT = "loss", "left out"
 
 LossOf = Callable[[int, Tensor, Sequence[int]], Callable[[int], Loss]]
 """Of an update (from 0), uint8 pixels [b x 3 x h x w] and their indices [b]: a function of the micro-batch
@@ -99,6 +108,16 @@ class Training:
         return next((s.step for s in self.curve if s.terms.get(term, -math.inf) > tau), None)
 
 
+@dataclass(frozen=True)
+class _Started:
+    """An update whose numbers are on their way; `before`: to take back what is left of one left out."""
+
+    step: int
+    rate: float
+    numbers: Numbers
+    before: Before
+
+
 class Updates:
     """A run's updates, those excepted that a saved state has done.
 
@@ -121,6 +140,7 @@ class Updates:
         on_step: Callable[[Step], None] = lambda step: None,
         on_fault: Callable[[str], None] = lambda sentence: None,
         keeper: Keeper | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Restore what the keeper has saved.
 
@@ -136,18 +156,22 @@ class Updates:
             on_step: called after every update.
             on_fault: hears in a sentence of what went wrong and did not end the run.
             keeper: saves the run and goes on with a saved one; None: nothing is kept.
+            processes: that train together.
         """
+        self._processes = processes
         self._model, self._optimizer, self._method = model, optimizer, method
         self._pairs, self._settings, self._result = pairs, settings, result
         self._on_step, self._on_fault = on_step, on_fault
         self._keeper = keeper or KeepNothing()
-        self.micro = MicroBatch(settings, self._fault)
-        self._not_finite = NotFinite(model, optimizer, on_fault)
+        self.micro = MicroBatch(settings, self._fault, processes)
+        self._not_finite = NotFinite(model, optimizer, on_fault, processes)
         self._place = StreamPlace()
+        self._unread: deque[_Started] = deque()
+        self._start = 0.0
         self.steps = settings.updates(len(pairs))
         self._first = self._keeper.restore({
             "model": ModelState(model), "optimizer": OptimizerState(model, optimizer),
-            "random numbers": Randomness(generator), "pairs": self._place, "curve": result,
+            "random numbers": Randomness(generator), "pairs": self._place, "curve": self,
             "micro-batch": self.micro, "updates left out": self._not_finite, **parts,
             **({"method": method} if isinstance(method, Stateful) else {}),
         })  # fmt: skip
@@ -157,7 +181,7 @@ class Updates:
         reader: ImageReader,
         rate_of: Callable[[int], float],
         loss_of: LossOf,
-        stop: Callable[[Step], bool] = lambda step: False,
+        stop: Callable[[Step], bool] | None = None,
     ) -> None:
         """Go through the updates.
 
@@ -165,49 +189,87 @@ class Updates:
             reader: decodes the images; what it cannot decode it skips and counts.
             rate_of: the learning rate of an update, from 0.
             loss_of: its loss.
-            stop: asked after every update whether this one was the last.
+            stop: asked after every update whether this one was the last; None: no.
 
         Raises:
             TrainingError: the loss is not finite time after time, or memory runs out with a single pair.
             DataError: fewer good images than a batch needs.
         """
         settings, result = self._settings, self._result
-        start = time.perf_counter() - result.seconds
+        on_host = next(self._model.parameters()).device.type == "cpu"
+        # a method's memory can only be taken back before the next update has read it
+        late = 0 if on_host or stop is not None or isinstance(self._method, Stateful) else 1
+        self._start = time.perf_counter() - result.seconds
         order = order_of(self._pairs, settings.seed)
+        processes = self._processes
+        shared = SharedReader.of(reader, processes)
         with BatchStream(
-            reader, len(self._pairs), settings.batch_size, settings.seed, order=order, start=self._place.start
-        ) as stream:
+            shared, len(self._pairs), settings.batch_size, settings.seed, order=order,
+            start=self._place.start,
+            # all stop at the same one
+            most=self.steps - self._first if processes.size > 1 else None,
+        ) as stream:  # fmt: skip
             self._place.stream = stream
             batches = self._keeper.batches(stream)
+            if isinstance(shared, SharedReader):
+                batches = shared.own(batches)
             for step, (pixels, indices) in zip(range(self._first, self.steps), batches, strict=False):
-                done = self._update(step, rate_of(step), loss_of(step, pixels, indices), start)
+                self._update(step, rate_of(step), loss_of(step, pixels, indices))
+                done = self._read(late)
                 self._keeper.update_done(step + 1, self.steps)
-                if done is not None and stop(done):
+                if done is not None and stop is not None and stop(done):
                     break
+            self._read()
             result.broken = stream.position.skipped
+        processes.check_equal(self._model)
         result.left_out = len(self._not_finite.skipped)
-        result.seconds = time.perf_counter() - start
+        result.seconds = time.perf_counter() - self._start
 
-    def _update(self, step: int, rate: float, compute: Callable[[int], Loss], start: float) -> Step | None:
-        """One update; None: it was left out."""
-        optimizer, result, settings = self._optimizer, self._result, self._settings
+    def _update(self, step: int, rate: float, compute: Callable[[int], Loss]) -> None:
+        """Start one update."""
+        optimizer = self._optimizer
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        undo = undoing(self._model, optimizer, self._method)
-        loss = self.micro.run(compute, undo)
-        self._not_finite.step(loss.total)
-        terms = {name: float(value) for name, value in loss.terms.items()}
-        total = float(loss.total)
-        result.seconds = time.perf_counter() - start
-        if self._not_finite.count(step + 1, self.steps, {**terms, "loss": total}, settings):
-            undo()
-            return None
-        speed = (step + 1) * settings.batch_size / result.seconds
-        done = Step(step + 1, self.steps, rate, total, terms, result.seconds, speed)
-        result.curve.append(done)
-        self._on_step(done)
+        before = Before(self._model, optimizer, self._method)
+        loss = self.micro.run(compute, before.undo)
+        left_out = self._not_finite.step(loss)
+        before.undo_statistics_where(left_out)
+        numbers = Numbers({**loss.terms, _TOTAL: loss.total, _LEFT_OUT: left_out})
+        self._unread.append(_Started(step, rate, numbers, before))
+
+    def _read(self, unread: int = 0) -> Step | None:
+        """Read what came of the started updates, save the last `unread`; the last that was not left out."""
+        done, result = None, self._result
+        while len(self._unread) > unread:
+            started = self._unread.popleft()
+            terms = started.numbers.read()
+            total, left_out = terms.pop(_TOTAL), bool(terms.pop(_LEFT_OUT))
+            result.seconds = time.perf_counter() - self._start
+            if left_out:
+                started.before.undo_method()
+            self._not_finite.count(started.step + 1, self.steps, left_out, self._settings)
+            if left_out:
+                continue
+            speed = (started.step + 1) * self._settings.batch_size / result.seconds
+            done = Step(started.step + 1, self.steps, started.rate, total, terms, result.seconds, speed)
+            result.curve.append(done)
+            self._on_step(done)
         return done
+
+    def state(self) -> State:
+        """The curve, as a part of what is saved; nothing is left unread then."""
+        self._read()
+        return self._result.state()
+
+    def load_state(self, state: State) -> None:
+        """Go on with that curve."""
+        self._result.load_state(state)
+
+    def say_once(self, sentence: str) -> None:
+        """Note it, unless a run that this one goes on with has."""
+        if sentence not in self._result.notes:
+            self._fault(sentence)
 
     def _fault(self, sentence: str) -> None:
         self._result.notes.append(sentence)

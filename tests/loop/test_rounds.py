@@ -94,12 +94,12 @@ def test_a_costly_trigger_is_stamped_only_where_it_survives():
 
 
 def test_lost_accuracy_is_bought_back_on_the_line_or_by_recovery():
-    bench = Bench([Version(4, 4.0)], gain=5.0)
+    bench = Bench([Version(4, 4.0)], gain=10.0)
     ended = close(bench, BUDGET, effort=3, method="par")
     assert ended.met and len(bench.calls) == 1
     bought = ended.rounds[-1]
-    assert bought.step == "interpolation" and bought.settings == {"share": 0.4} and bought.drop == 2.0
-    assert [point.share for point in bought.line] == [0.0, 0.05, 0.1, 0.2, 0.3, 0.4]
+    assert bought.step == "interpolation" and bought.settings == {"share": 0.2} and bought.drop == 2.0
+    assert [point.share for point in bought.line] == [0.0, 0.05, 0.1, 0.2]
 
     stuck = Bench([Version(4, 4.0), Version(4, 2.9)])
     ended = close(stuck, BUDGET, effort=3, method="par")
@@ -121,6 +121,15 @@ def test_nothing_found_is_still_cleaned_once():
     ended = close(bench, BUDGET, effort=3, method="par", tell=told.append)
     assert ended.met and bench.calls[0][2] == [] and ended.known == ()
     assert told[0] == "Round 0, the suspect: the scan found no evidence"
+
+
+def test_the_suspect_is_never_mixed_in_where_nothing_is_known_of_its_backdoors():
+    bench = Bench([Version(0, 4.0), Version(0, 3.5)], Version(0, 0.0), gain=10.0)
+    ended = close(bench, BUDGET, effort=2, method="par")
+    assert [made.step for made in ended.rounds] == ["suspect", "fine-tuning", "fine-tuning"]
+    assert not ended.met and ended.best.model == bench.trained[1]
+    start, plan, _ = bench.calls[1]
+    assert start == bench.trained[0] and plan.method == "finetune"
 
 
 def test_attacks_are_fought_harder_each_time():

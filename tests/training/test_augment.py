@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from clipsan.training.augment import augment
 
@@ -92,9 +91,8 @@ def test_the_pixels_given_are_not_changed():
 
 
 def test_nothing_waits_for_an_accelerator():
-    """A fake device refuses whatever needs the value of a draw: `.item()`, `nonzero`, boolean indexing."""
+    """A device without data refuses what needs the value of a draw: `.item()`, `nonzero`, boolean masks."""
     names = ("flip", "brightening-noise", "erase")
-    with FakeTensorMode():
-        pixels = torch.empty((130, 3, 16, 16), dtype=torch.uint8, device="cuda")
-        images = augment(pixels, names, MEAN, STD, torch.Generator())
-    assert images.device.type == "cuda" and images.shape == pixels.shape
+    pixels = torch.empty((130, 3, 16, 16), dtype=torch.uint8, device="meta")
+    images = augment(pixels, names, MEAN, STD, torch.Generator())
+    assert images.is_meta and images.shape == pixels.shape

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clipsan.errors import ResumeError
-from clipsan.training.faults import undoing
+from clipsan.training.faults import Before
 from clipsan.training.state import State, Stateful, restore
 from clipsan.training.texts import Captions
 
@@ -49,10 +49,10 @@ class Remembering:
 def test_what_a_method_remembers_is_taken_back_with_half_an_update():
     model, method = torch.nn.BatchNorm1d(2), Remembering()
     optimizer = torch.optim.AdamW(model.parameters())
-    undo = undoing(model, optimizer, method)
+    before = Before(model, optimizer, method)
     model(torch.randn(4, 2)).sum().backward()
     method.pool.add_(5)
-    undo()
+    before.undo()
     assert method.pool.tolist() == [1.0, 2.0]
     assert model.running_mean.tolist() == [0.0, 0.0] and model.num_batches_tracked == 0
     assert model.weight.grad is None
