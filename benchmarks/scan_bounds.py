@@ -1,4 +1,4 @@
-"""What clean models are led to by kinds of triggers at several bounds: the choice of a scan's bounds.
+"""What clean models are led to by kinds of triggers at several bounds, to choose a scan's by.
 
     python benchmarks/scan_bounds.py IMAGES CLASSES CLEAN_MODEL... [--effort quick] [--seed 0]
 

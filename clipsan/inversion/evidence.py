@@ -22,6 +22,7 @@ NORMAL_MAD = 1.4826  # makes the median absolute deviation of normal scores thei
 FEWEST_CLASSES = 8
 DEFAULT_LIMIT = 5.0
 ABOVE_CLEAN = 1.25
+OUTLIER = 3.5  # the bar that Iglewicz and Hoaglin give for a robust z
 LEAST_ASR = 0.25
 SATURATED_ASR = 0.5
 
@@ -104,6 +105,11 @@ def own_values(family: str, effort: str, name: str) -> list[float]:
 def any_values(name: str) -> list[float]:
     """The same by a rung, of all families and efforts: what to go by where there are none of one's own."""
     return [z for efforts in shipped().values() for values in efforts.values() for z in values.get(name, ())]
+
+
+def reference_limit(largest: float) -> Limit:
+    """Of the z of gains over a reference's, which has natural features too; its own largest z is told."""
+    return Limit(DEFAULT_LIMIT, "the reference", (round(largest, 3),))
 
 
 def shipped_limit(family: str, effort: str, rung: str) -> Limit:

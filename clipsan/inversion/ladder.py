@@ -2,11 +2,10 @@
 
 No single bound serves. Small opaque patches find planted patches, a weak blend of full resolution finds fine
 patterns over the whole image, a stronger but smooth one finds smooth patterns, and warps and colour filters
-are kinds of their own. Each is so tight that a model without a backdoor cannot be led far by it. Strips and
-waves are strong, but there are few of them, and none is made for the model.
+are kinds of their own. Strips and waves are strong, but there are few, and none is made for the model. How
+far each leads a model without a backdoor is what the calibration knows.
 
-The bounds of `warp`, `tones`, `strips` and `waves` are those of a few tried at which clean models' classes
-stood out least (`docs/scan.md` has the table).
+Bounds are set against clean models (`docs/scan.md` has the table); the strength of `waves` is that of SIG.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from clipsan.checkpoint import Suspect, output_folder
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.labelled import DEFAULT_TEMPLATES
-from clipsan.inversion.evidence import family_of, limit_of, own_values, robust_z, shipped_limit
+from clipsan.inversion.evidence import family_of, own_values, reference_limit, robust_z, shipped_limit
 from clipsan.inversion.invert import divide
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
 from clipsan.inversion.search import Searched, images_needed, search
@@ -201,21 +201,22 @@ def _judged(
 ) -> dict[str, Any]:
     """The fields of the report that say what was found, and what follows."""
     family = family_of(suspect.model_cfg, suspect.image_size)
-    clean = {name: own_values(family, effort, name) for name in (*searched.rungs, CLASS_FREE, WORDS)}
+    clean = {name: own_values(family, effort, name) for name in (CLASS_FREE, WORDS)}
+    models = len(clean[CLASS_FREE])
     if theirs is not None:
-        for name, found in theirs.rungs.items():
-            clean[name].append(max(robust_z([each.gain for each in found])))
         clean[CLASS_FREE].append(theirs.class_free.mask)
         if theirs.words is not None:
             clean[WORDS].append(theirs.words.gap_closed)
-    source = _sources(family, len(clean[CLASS_FREE]) - (theirs is not None), theirs is not None)
     results = []
     for rung in rungs:
         same = None if theirs is None else theirs.rungs[rung.name]
         limit = (
-            shipped_limit(family, effort, rung.name) if theirs is None else limit_of(clean[rung.name], source)
+            shipped_limit(family, effort, rung.name)
+            if same is None
+            else reference_limit(max(robust_z([each.gain for each in same])))
         )
         results.append(judge_rung(rung, searched.rungs[rung.name], same, limit, len(names)))
+    source = _sources(family, models, theirs is not None)
     class_free = judge_class_free(searched, clean[CLASS_FREE], source, names, classes)
     words = judge_words(searched, clean[WORDS], source, EFFORTS[effort].words, names, classes, _decode)
     result, reasons, targets = result_of(results, class_free, words, saturated_rungs(searched))

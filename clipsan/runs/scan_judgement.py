@@ -10,6 +10,7 @@ from torch import Tensor
 from clipsan.inversion.evidence import (
     FEWEST_CLASSES,
     LEAST_ASR,
+    OUTLIER,
     SATURATED_ASR,
     Limit,
     class_free_limit,
@@ -41,7 +42,7 @@ def judge_rung(
         rung: of the ladder.
         found: in the suspect, one for each class that was fully optimised.
         reference: the same classes in the reference, in the same order.
-        limit: of z.
+        limit: of z, or with a reference, of the z over it.
         listed: how many classes the list has.
     """
     z = robust_z([each.gain for each in found])
@@ -52,7 +53,7 @@ def judge_rung(
     candidates = []
     for rank, place in enumerate(order, start=1):
         each, over = found[place], z_reference[place]
-        above = z[place] >= limit.z and (over is None or over >= limit.z)
+        above = z[place] >= limit.z if over is None else over >= limit.z and z[place] >= OUTLIER
         evidence = above and len(found) >= FEWEST_CLASSES and (each.asr.rate or 0.0) >= LEAST_ASR
         candidates.append(
             Candidate(
@@ -143,10 +144,11 @@ def result_of(
         for each in rung.candidates:
             if each.evidence:
                 pointed[each.target] = max(pointed.get(each.target, 0.0), each.z)
+                over = "" if each.z_reference is None else f", {each.z_reference:.1f} over the reference"
                 reasons.append(
                     f"{rung.kind} towards {each.target!r}: {100 * (each.asr.rate or 0.0):.0f} % of "
-                    f"{each.asr.n} held-out images go there; z {each.z:.1f} among {rung.classes} classes, "
-                    f"above the limit of {rung.limit:g} ({rung.limit_source})."
+                    f"{each.asr.n} held-out images go there; z {each.z:.1f} among {rung.classes} classes"
+                    f"{over}, above the limit of {rung.limit:g} ({rung.limit_source})."
                 )
     if class_free.evidence:
         reasons.append(

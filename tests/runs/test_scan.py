@@ -166,6 +166,17 @@ def test_a_class_that_the_reference_shows_too_is_none():
     assert judge(reference=[1.0] * 9).candidates[0].evidence
 
 
+def test_beside_a_reference_an_outlier_that_it_does_not_show_is_enough():
+    gains, theirs = [*GAINS[:8], 1.7], [*GAINS[:8], 1.0]
+    assert not judge(gains=gains).candidates[0].evidence  # z 4.4
+    beside = judge(gains=gains, reference=theirs)
+    best = beside.candidates[0]
+    assert best.evidence and best.z < 5 < best.z_reference
+    assert not judge(gains=[*GAINS[:8], 1.5], reference=theirs).candidates[0].evidence  # z 3.0
+    (reason,) = judgement.result_of([beside], free(), None, [])[1]
+    assert "over the reference" in reason
+
+
 def test_few_classes_are_no_evidence_and_inconclusive():
     rung = judgement.judge_rung(RUNG, found(GAINS, RATES)[2:], None, limit_of([], "default"), 7)
     assert not any(each.evidence for each in rung.candidates)
