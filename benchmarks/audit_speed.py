@@ -48,7 +48,7 @@ def plain_loop(source: str, folder: str, target: str, batch: int) -> None:
     for trigger in triggers:
         for triggered in (False, True):
             reader = ImageReader(
-                labelled.images, suspect.preprocess_cfg, suspect.image_size, threads=1, cache_bytes=0
+                labelled.images, suspect.preprocess_cfg, suspect.image_size, threads=1, keep="none"
             )
             answers = []
             for first in range(0, len(labels), batch):

@@ -153,9 +153,12 @@ def measure(row: Row, suspect: Suspect, pairs: PairSet, device: torch.device, ra
     settings = TrainSettings(
         batch_size=row.batch, micro_batch=row.micro, steps=row.updates + 1, precision=row.precision
     )
-    room = np.empty((len(pairs), 3, *suspect.image_size), np.uint8) if row.cached else None
     reader = ImageReader(
-        pairs, suspect.preprocess_cfg, suspect.image_size, exact=False, cache_bytes=0, room=room
+        pairs,
+        suspect.preprocess_cfg,
+        suspect.image_size,
+        exact=False,
+        keep="memory" if row.cached else "none",
     )
     if row.cached:
         reader.batch(range(len(pairs)))

@@ -214,8 +214,8 @@ def workers(target: int, count: int, rounds: int, number: int) -> None:
     """Threads that write into the batch, beside processes that write into shared memory."""
     files = [photo(500, 375, seed) for seed in range(count)]
     size = (target, target)
-    one = ImageReader(Encoded(files), {}, size, exact=False, threads=1, cache_bytes=0)
-    many = ImageReader(Encoded(files), {}, size, exact=False, threads=number, cache_bytes=0)
+    one = ImageReader(Encoded(files), {}, size, exact=False, threads=1, keep="none")
+    many = ImageReader(Encoded(files), {}, size, exact=False, threads=number, keep="none")
     shape = (count, 3, *size)
     memory = SharedMemory(create=True, size=int(np.prod(shape)))
     try:

@@ -68,7 +68,7 @@ def run(source: str, batches: int) -> None:
     start = time.perf_counter()
     pairs = open_pairs(source)
     indexed = time.perf_counter() - start
-    reader = ImageReader(pairs, {}, (32, 32), cache_bytes=0)
+    reader = ImageReader(pairs, {}, (32, 32), keep="none")
     start = time.perf_counter()
     with BatchStream(reader, len(pairs), 64, 0, order=order_of(pairs, 0)) as stream:
         for _, _ in zip(range(batches), stream, strict=False):

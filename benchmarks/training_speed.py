@@ -42,7 +42,7 @@ class PlainPairs(Dataset):  # type: ignore[type-arg]
     def __init__(self, pairs: PairSet, suspect: Suspect) -> None:
         self.pairs = pairs
         self.tokenizer = suspect.tokenizer
-        self.reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, threads=1, cache_bytes=0)
+        self.reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, threads=1, keep="none")
 
         self.normalise = v2.Normalize(list(suspect.mean), list(suspect.std))
         self.erase = v2.RandomErasing(p=0.5, scale=(0.005, 0.01), ratio=(1.0, 1.0))

@@ -14,9 +14,9 @@ import typer
 
 from clipsan.errors import ClipsanError, StoppedError
 from clipsan.runs.processes import hear_signals, ignore_signals, launched, may_speak
+from clipsan.signals import INTERRUPTED
 
 ERROR = 2
-INTERRUPTED = 130
 # ClickException: the base of every usage error, also where Typer carries its own copy of Click
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

@@ -39,7 +39,7 @@ def propose_captions(
     if not missing:
         return pairs
     bare, suspect = pairs.subset(missing), encoder.suspect
-    reader = ImageReader(bare, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+    reader = ImageReader(bare, suspect.preprocess_cfg, suspect.image_size, keep="none")
     seen = predict(encoder, reader, len(bare), classnames, templates, on_batch=on_batch)
     proposed = {}
     for index, label in zip(seen.indices, seen.ranked[:, 0].tolist(), strict=True):

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipsan.errors import UsageError
+from clipsan.inversion.kinds import Size
 from clipsan.triggers.warp import STEPS, WarpTrigger
 
-Size = tuple[int, int]
 FARTHEST = 32.0
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from clipsan.errors import UsageError
+from clipsan.inversion.kinds import Size
 from clipsan.triggers.tones import LEVELS, ToneTrigger
 
-Size = tuple[int, int]
 POINTS = 5
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from clipsan.pairs.held_out import split
 from clipsan.pairs.hub_dataset import pinned
 from clipsan.pairs.images import decode
-from clipsan.pairs.kept_images import check_kind, room_for
+from clipsan.pairs.kept_images import check_kind
 from clipsan.pairs.order import order_of, repeated
 from clipsan.pairs.pairset import ImageList, ImageSource, PairSet, Skipped
 from clipsan.pairs.position import Position
@@ -36,6 +36,5 @@ __all__ = [
     "order_of",
     "pinned",
     "repeated",
-    "room_for",
     "split",
 ]

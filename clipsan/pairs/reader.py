@@ -19,7 +19,7 @@ from torch import Tensor
 
 from clipsan.errors import ClipsanError, DataError
 from clipsan.pairs.images import decode, geometry_of
-from clipsan.pairs.kept_images import AUTO_BYTES
+from clipsan.pairs.kept_images import room_for
 from clipsan.pairs.order import Order
 from clipsan.pairs.pairset import ImageSource, Skipped
 from clipsan.pairs.position import Position
@@ -34,8 +34,7 @@ MOST_LOST = 32
 class ImageReader:
     """Gives batches of decoded images by index; broken images are noted once and left out.
 
-    Every image is kept as decoded in `room`, or when all of them fit `cache_bytes` (n*3*h*w), else none is.
-    Any thread may call `batch`.
+    Every image is kept as decoded, or none is; see `kept_images`. Any thread may call `batch`.
 
     Attributes:
         skipped: index -> broken image, as found so far.
@@ -49,10 +48,9 @@ class ImageReader:
         *,
         exact: bool = True,
         threads: int | None = None,
-        cache_bytes: int = AUTO_BYTES,
-        room: NDArray[np.uint8] | None = None,
+        keep: str = "auto",
     ) -> None:
-        """Reserves the cache and starts no thread yet.
+        """Reserves the room and starts no thread yet.
 
         Args:
             source: a `PairSet` or an `ImageList`.
@@ -60,8 +58,10 @@ class ImageReader:
             size: (height, width) of the model's input.
             exact: open_clip's pixels to the last bit, as all measuring needs. False: `decode_for_training`.
             threads: how many decode at once; 16 at most by default, and no more than there are cores.
-            cache_bytes: memory for decoded images, where no `room` is given.
-            room: uint8 [n x 3 x h x w] to keep them in, as `kept_images.room_for` makes it.
+            keep: where decoded images are kept, of `kept_images.KINDS`.
+
+        Raises:
+            UsageError: there is no room to keep them.
         """
         geometry_of(preprocess_cfg, size)  # a bad setting must not look like n broken images
         self.skipped: dict[int, Skipped] = {}
@@ -71,9 +71,7 @@ class ImageReader:
         self._decode = decode if exact else decode_for_training
         self._threads = max(1, min(MOST_THREADS, available_cores()) if threads is None else threads)
         self._pool = ThreadPoolExecutor(self._threads, "decode") if self._threads > 1 else None
-        self._cache = room
-        if room is None and len(source) * 3 * size[0] * size[1] <= cache_bytes:
-            self._cache = np.empty((len(source), 3, *size), np.uint8)
+        self._cache = room_for(keep, len(source), size)
         self._cached = np.zeros(len(source), bool)
         self._lost: set[int] = set()  # skipped because their bytes could not be had
         self._lost_in_a_row = 0

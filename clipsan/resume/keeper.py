@@ -18,6 +18,7 @@ from clipsan.pairs.stream import Batch
 from clipsan.resume.folder import Unfinished
 from clipsan.resume.identity import difference
 from clipsan.resume.states import Saved, read_state, saved_updates, update_of, write_state
+from clipsan.signals import SIGNALS
 from clipsan.training.processes import ALONE, Processes
 from clipsan.training.state import Stateful, restore
 
@@ -29,7 +30,6 @@ WORTH_SAVING = 60.0
 """Seconds of training that are saved at its end, so that measuring and writing cannot lose them."""
 KEPT = 2
 STOPPING = "Stopping after this update, to save it; interrupt again to stop at once"
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Listener(Protocol):

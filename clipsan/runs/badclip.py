@@ -122,7 +122,7 @@ def optimise_trigger(
         pairs = open_pairs(data, reading)
         suspect = load_settled(model, arch, activation, None, pairs, where, text_from)
         of_target, others = _parted(pairs, target, seed)
-        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, keep="none")
         wanted, _ = reader.batch(of_target)
         images, kept = reader.batch(others)
         if not len(wanted) or len(images) < FEWEST_IMAGES:

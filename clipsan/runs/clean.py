@@ -22,7 +22,7 @@ from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, conclude
 from clipsan.runs.auto import asked_search, searched
 from clipsan.runs.captions import may_lack_captions
-from clipsan.runs.closing import asked_loop, run_loop, with_known
+from clipsan.runs.closing import Closed, asked_loop, run_loop, with_known
 from clipsan.runs.counter import counter_of, stamped_on
 from clipsan.runs.describe import (
     as_json,
@@ -34,7 +34,7 @@ from clipsan.runs.describe import (
     write_reports,
 )
 from clipsan.runs.filtering import Filtering
-from clipsan.runs.material import Wanted, parts, prepare
+from clipsan.runs.material import Material, Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measured_around, open_probe
 from clipsan.runs.processes import HelpedError
 from clipsan.runs.settle import doubts
@@ -65,7 +65,7 @@ class Cleaned:
 
 
 @resumable
-def clean(  # noqa: PLR0915
+def clean(
     model: str | Path,
     data: Sources,
     *,
@@ -201,11 +201,7 @@ def clean(  # noqa: PLR0915
     check_dose(counter_share, counter_pull)
     closing = asked_loop(until, effort, held_out, thresholds, counter, save_every)
     where = choose_device(device)
-    if processes.size > 1 and (closing or search.names):
-        raise UsageError(
-            f"{'--until' if closing else f'--{search.names[0]} auto'} trains in one process, but there are "
-            f"{processes.size}: leave --gpus out, or that option"
-        )
+    check_together(processes, until, search.names)
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
@@ -215,7 +211,7 @@ def clean(  # noqa: PLR0915
     wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch, cache_images)
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
     divided = parts(pairs, wanted)
-    _fitting(asked, batch_size, at_least, divided[0])  # refuses before a model is read
+    _fitting(asked, batch_size, at_least, divided[0], processes)  # refuses before a model is read
 
     watcher.stage(f"Reading {model}")
     suspect = load(model, arch=arch, activation=activation, text_from=text_from)
@@ -225,12 +221,7 @@ def clean(  # noqa: PLR0915
     labelled = open_labelled(eval, classes) if eval is not None else None
     suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher)
     kept = material.held_out
-    settings = _fitting(asked, batch_size, at_least, material.train)
-    if settings.batch_size < processes.size:
-        raise UsageError(
-            f"a batch of {settings.batch_size} cannot be shared by {processes.size} processes: start fewer, "
-            "or choose a larger --batch-size"
-        )
+    settings = _fitting(asked, batch_size, at_least, material.train, processes)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
     against = counter_of(counter, counter_share, counter_pull, suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
@@ -297,10 +288,7 @@ def clean(  # noqa: PLR0915
             tuning=tuning,
         )  # fmt: skip
         report = conclude(report)
-        if closed and closed.known:
-            write_trigger_file(folder / "inverted", closed.known)
-        if material.filtered:
-            material.filtered.write(folder)
+        _write_findings(folder, closed, material)
         write_reports(folder, report, probe)
     return Cleaned(report, Path(out), suspect)
 
@@ -312,6 +300,23 @@ def asked_profile(profile: bool, until: str | None) -> Profile | None:
     return Profile() if profile else None
 
 
+def check_together(processes: Processes, until: str | None, searched_for: Sequence[str]) -> None:
+    """UsageError where several processes are asked for what trains in one: rounds, or settings by trials."""
+    if processes.size > 1 and (until is not None or searched_for):
+        raise UsageError(
+            f"{'--until' if until is not None else f'--{searched_for[0]} auto'} trains in one process, but "
+            f"there are {processes.size}: leave --gpus out, or that option"
+        )
+
+
+def _write_findings(folder: Path, closed: Closed | None, material: Material) -> None:
+    """What a loop's scans and the filter found, beside the model."""
+    if closed and closed.known:
+        write_trigger_file(folder / "inverted", closed.known)
+    if material.filtered:
+        material.filtered.write(folder)
+
+
 def held_out_share(held_out: float | None, labelled: str | Path | None) -> float:
     """The share of the pairs to hold out: as asked, else a tenth where there is no labelled set."""
     if held_out is None:
@@ -321,9 +326,19 @@ def held_out_share(held_out: float | None, labelled: str | Path | None) -> float
     return held_out
 
 
-def _fitting(asked: TrainSettings, batch_size: int | None, at_least: int, pairs: PairSet) -> TrainSettings:
-    """The settings with the batch size that these pairs allow, and at least so many updates."""
+def _fitting(
+    asked: TrainSettings, batch_size: int | None, at_least: int, pairs: PairSet, processes: Processes
+) -> TrainSettings:
+    """The settings with the batch size that these pairs allow, and at least so many updates.
+
+    UsageError where the processes cannot share such a batch.
+    """
     settings = replace(asked, batch_size=_batch_size(batch_size, pairs))
+    if settings.batch_size < processes.size:
+        raise UsageError(
+            f"a batch of {settings.batch_size} cannot be shared by {processes.size} processes: start fewer, "
+            "or choose a larger --batch-size"
+        )
     return replace(settings, steps=max(at_least, settings.updates(len(pairs)))) if at_least else settings
 
 

@@ -169,7 +169,7 @@ def with_known(probe: Probe | None, known: tuple[Trigger, ...]) -> None:
 
 def _watched(labelled: LabelledSet, suspect: Suspect, seed: int) -> Watched:
     """A random half of the set, so that no order of its classes matters."""
-    reader = ImageReader(labelled.images, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+    reader = ImageReader(labelled.images, suspect.preprocess_cfg, suspect.image_size, keep="none")
     order = torch.randperm(len(labelled.labels), generator=torch.Generator().manual_seed(seed))
     half = order[: min(MOST_WATCHED, len(order) // 2)].sort().values
     pixels, good = reader.batch(half.tolist())

@@ -77,7 +77,7 @@ def run_filter(
     if filtering.reference is not None:
         watcher.stage(f"Reading {filtering.reference}")
         other = load(filtering.reference)
-        own = ImageReader(pairs, other.preprocess_cfg, other.image_size, cache_bytes=0)
+        own = ImageReader(pairs, other.preprocess_cfg, other.image_size, keep="none")
         other = settle(other, pairs.captions, own, device)
         reference = (Encoder(other, device), own)
     watcher.stage(f"Filtering {len(pairs)} pairs ({', '.join(filtering.checks)})")

@@ -12,10 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from multiprocessing import resource_tracker
 
 from clipsan.errors import TrainingError, UsageError
-from clipsan.runs.processes import SIGNALS
+from clipsan.signals import INTERRUPTED, SIGNALS
 
 VERDICTS = (0, 1, 3)
-INTERRUPTED = 130
 
 
 def start(count: int, device: str, arguments: Sequence[str]) -> int:

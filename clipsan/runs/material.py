@@ -9,7 +9,7 @@ import torch
 
 from clipsan.checkpoint import Suspect
 from clipsan.evaluation.labelled import LabelledSet
-from clipsan.pairs import ImageReader, PairSet, check_kind, room_for, split
+from clipsan.pairs import ImageReader, PairSet, check_kind, split
 from clipsan.runs.captions import captioned
 from clipsan.runs.filtering import Filtering, Outcome, run_filter
 from clipsan.runs.settle import settle
@@ -104,7 +104,7 @@ def prepare(
             pairs, suspect, wanted.classes, labelled, device, wanted.batch_size, watcher
         )
         train, held_out = parts(pairs, wanted)
-    exact = ImageReader(train, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+    exact = ImageReader(train, suspect.preprocess_cfg, suspect.image_size, keep="none")
     suspect = settle(suspect, train.captions, exact, device)
     for line in suspect.provenance.evidence:
         watcher.note(line)
@@ -113,8 +113,7 @@ def prepare(
         reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size)
         filtered = run_filter(wanted.filtering, pairs, suspect, reader, wanted.seed, device, watcher)
         train, held_out = parts(filtered.left, wanted)
-    room = room_for(wanted.cache_images, len(train), suspect.image_size)
     reader = ImageReader(
-        train, suspect.preprocess_cfg, suspect.image_size, exact=False, cache_bytes=0, room=room
+        train, suspect.preprocess_cfg, suspect.image_size, exact=False, keep=wanted.cache_images
     )
     return suspect, Material(pairs, train, held_out, reader, filtered, warnings)

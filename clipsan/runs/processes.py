@@ -15,11 +15,10 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from clipsan.errors import UsageError
+from clipsan.signals import SIGNALS
 
 if TYPE_CHECKING:
     from clipsan.training.processes import Processes
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class HelpedError(Exception):

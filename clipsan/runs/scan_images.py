@@ -33,7 +33,7 @@ class ScanImages:
 
 def read_images(pairs: PairSet, suspect: Suspect, count: int, seed: int) -> ScanImages:
     """Up to `count` of the images, drawn by the seed; broken ones are replaced by others."""
-    reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+    reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, keep="none")
     order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed)).tolist()
     parts: list[Tensor] = []
     have = 0

@@ -69,10 +69,10 @@ def load_settled(
     if labelled is not None:
         names = labelled.classnames
         captions = [fill(labelled.templates[0], names[label]) for label in labelled.labels]
-        reader = ImageReader(labelled.images, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+        reader = ImageReader(labelled.images, suspect.preprocess_cfg, suspect.image_size, keep="none")
     elif pairs is not None:
         captions = pairs.captions
-        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, keep="none")
     else:
         return suspect
     return settle(suspect, captions, reader, device)

@@ -37,7 +37,7 @@ class HeldOut:
 
     @classmethod
     def of(cls, pairs: PairSet, suspect: Suspect) -> HeldOut:
-        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, cache_bytes=0)
+        reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, keep="none")
         pixels, good = reader.batch(spread(len(pairs), LOSS_PAIRS))
         if len(good) < 2:
             raise DataError(

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clipsan.training.processes import Share
+from clipsan.training.processes import ALONE, Share
 from clipsan.training.transfer import sent
 
 NOISE_SIGMA = 0.2
@@ -43,7 +43,7 @@ def augment(
     Returns:
         float32 [b x 3 x h x w], normalised.
     """
-    share = Share(0, len(pixels), len(pixels)) if share is None else share
+    share = share or ALONE.share(len(pixels))
     if "flip" in names:
         pixels = torch.where(
             _coins(pixels, generator, share)[share.rows].view(-1, 1, 1, 1), pixels.flip(-1), pixels

@@ -24,7 +24,7 @@ from torch import Tensor
 from clipsan.errors import UsageError
 from clipsan.methods import Batch, Loss, Method, Views
 from clipsan.methods.par import distance
-from clipsan.training.processes import Share
+from clipsan.training.processes import ALONE, Share
 from clipsan.training.state import State
 from clipsan.training.transfer import sent
 from clipsan.triggers import Trigger
@@ -77,7 +77,7 @@ class Stamper:
 
         `indices` are the whole batch's; `pixels` may be only a share of its rows.
         """
-        share = Share(0, len(indices), len(indices)) if share is None else share
+        share = share or ALONE.share(len(indices))
         rows_of: dict[int, list[int]] = {}
         places: list[int] = []
         for row, index in enumerate(indices):
@@ -181,7 +181,8 @@ def pulled_views(
     if not counter.pull or not len(rows):
         return prepare(images), method
     state = generator.get_state()
-    own = rows if share is None else rows[(rows >= share.start) & (rows < share.stop)] - share.start
+    share = share or ALONE.share(len(pixels))
+    own = rows[(rows >= share.start) & (rows < share.stop)] - share.start
     clean = prepare(pixels)[sent(own, generator.device)]
     generator.set_state(state)
     return prepare(images), PulledBack(method, sent(rows, generator.device), embed(clean), counter.pull)

@@ -223,8 +223,6 @@ class _EntryReader:
         file = self._text("warp")
         data = self._png(file)
         wanted = (image_size[1], 2 * image_size[0])
-        if not data.startswith(PNG_START) or len(data) < 33:
-            self._fail(f"{file} is not a PNG picture")
         if _size(data) != wanted or (data[24], data[25]) != (16, 0):
             self._fail(
                 f"{file} must be a 16-bit grey PNG of {wanted[0]}x{wanted[1]} px, as wide as the model's "
@@ -239,8 +237,6 @@ class _EntryReader:
     def _tones(self, image_size: tuple[int, int], target: str | None) -> ToneTrigger:
         file = self._text("tones")
         data = self._png(file)
-        if not data.startswith(PNG_START) or len(data) < 33:
-            self._fail(f"{file} is not a PNG picture")
         if _size(data) != (LEVELS, 1) or (data[24], data[25]) != (8, 2):
             self._fail(f"{file} must be an RGB PNG of {LEVELS}x1 px with 8 bits per channel")
         table = from_strip(self._decode(data, file, "RGB"))
@@ -278,11 +274,12 @@ class _EntryReader:
         file = (folder / pattern).resolve()
         if Path(pattern).is_absolute() or not file.is_relative_to(folder):
             self._fail(f"its pattern {pattern} lies outside the file's folder; put the PNG beside the JSON")
-        return _read(file, LARGEST_PNG, f"{self.label}: its pattern {pattern}")
-
-    def _check_header(self, data: bytes, pattern: str, image_size: tuple[int, int], full: bool) -> None:
+        data = _read(file, LARGEST_PNG, f"{self.label}: its pattern {pattern}")
         if not data.startswith(PNG_START) or len(data) < 33:
             self._fail(f"{pattern} is not a PNG picture")
+        return data
+
+    def _check_header(self, data: bytes, pattern: str, image_size: tuple[int, int], full: bool) -> None:
         width, height = _size(data)
         wanted = f"{image_size[1]}x{image_size[0]}"
         if full and (height, width) != image_size:

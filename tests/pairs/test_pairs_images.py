@@ -201,8 +201,8 @@ def test_a_hostile_folder_never_stops_a_reader(tmp_path, exact):
     write_tar(tmp_path / "t.tar", members)
     pairs = open_pairs(tmp_path)
     assert len(pairs) == 2 * len(HOSTILE)
-    for threads, cache in ((1, 0), (4, 1 << 20)):
-        reader = ImageReader(pairs, {}, (16, 16), exact=exact, threads=threads, cache_bytes=cache)
+    for threads, keep in ((1, "none"), (4, "memory")):
+        reader = ImageReader(pairs, {}, (16, 16), exact=exact, threads=threads, keep=keep)
         for _ in range(2):  # the second time nothing is found again
             pixels, good = reader.batch(range(len(pairs)))
             assert good == list(range(1, len(pairs), 2))

@@ -12,8 +12,8 @@ from drawn_pairs import encode, noise
 import clipsan
 import clipsan.pairs.kept_images as kept_module
 from clipsan.errors import UsageError
-from clipsan.pairs import ImageReader, open_pairs, room_for
-from clipsan.pairs.kept_images import KINDS, free_memory
+from clipsan.pairs import ImageReader, open_pairs
+from clipsan.pairs.kept_images import KINDS, free_memory, room_for
 
 
 @pytest.fixture
@@ -30,9 +30,8 @@ def pairs(tmp_path):
 def test_every_kind_gives_the_same_pixels_and_decodes_what_it_must(pairs, kind, monkeypatch, tmp_path):
     (tmp_path / "room").mkdir()
     monkeypatch.setattr(kept_module.tempfile, "tempdir", str(tmp_path / "room"))
-    plain, _ = ImageReader(pairs, {}, (16, 16), cache_bytes=0).batch(range(6))
-    room = room_for(kind, 6, (16, 16))
-    reader = ImageReader(pairs, {}, (16, 16), cache_bytes=0, room=room, threads=2)
+    plain, _ = ImageReader(pairs, {}, (16, 16), keep="none").batch(range(6))
+    reader = ImageReader(pairs, {}, (16, 16), keep=kind, threads=2)
     assert torch.equal(reader.batch([0, 1, 4])[0], plain[:2])
     assert not list((tmp_path / "room").iterdir())  # the file has no name
     reads = []

@@ -78,7 +78,7 @@ ENDLESS = """
 import sys
 from clipsan.pairs import BatchStream, ImageReader, open_pairs
 pairs = open_pairs(sys.argv[1])
-with BatchStream(ImageReader(pairs, {}, (16, 16), exact=False, threads=4, cache_bytes=0), 12, 4, 0) as stream:
+with BatchStream(ImageReader(pairs, {}, (16, 16), exact=False, threads=4, keep="none"), 12, 4, 0) as stream:
     for number, _ in enumerate(stream):
         if number == 20:
             print("running", flush=True)

@@ -11,7 +11,7 @@ import torch
 from drawn_pairs import encode, noise, write_tar
 
 from clipsan.errors import DataError, UsageError
-from clipsan.pairs import BatchStream, ImageReader, open_pairs, split
+from clipsan.pairs import BatchStream, ImageReader, kept_images, open_pairs, split
 
 
 def make(tmp_path, n, broken=()):
@@ -78,7 +78,7 @@ def test_split_keeps_captions_and_copies_of_one_image_together(tmp_path):
         }
 
 
-@pytest.mark.parametrize("settings", [{"threads": 1}, {"threads": 4}, {"cache_bytes": 0}])
+@pytest.mark.parametrize("settings", [{"threads": 1}, {"threads": 4}, {"keep": "none"}])
 def test_each_good_image_once_an_epoch_in_full_batches(tmp_path, settings):
     broken = {3, 4, 17}
     pairs = make(tmp_path, 23, broken)
@@ -95,7 +95,7 @@ def test_each_good_image_once_an_epoch_in_full_batches(tmp_path, settings):
 
 def test_equal_seeds_give_equal_streams(tmp_path):
     pairs = make(tmp_path, 23, {5})
-    first = take(pairs, 8, 6, 1, threads=1, cache_bytes=0)
+    first = take(pairs, 8, 6, 1, threads=1, keep="none")
     again = take(pairs, 8, 6, 1, threads=4)
     assert [indices for _, indices in first] == [indices for _, indices in again]
     assert all(torch.equal(a, b) for (a, _), (b, _) in zip(first, again, strict=True))
@@ -174,12 +174,13 @@ def test_close_ends_the_thread_and_the_iteration():
     assert list(stream) == []
 
 
-@pytest.mark.parametrize(("cache_bytes", "reads"), [(10 * 3 * 64, 10), (10 * 3 * 64 - 1, 30)])
-def test_decoded_images_are_kept_when_all_fit(tmp_path, monkeypatch, cache_bytes, reads):
+@pytest.mark.parametrize(("room", "reads"), [(10 * 3 * 64, 10), (10 * 3 * 64 - 1, 30)])
+def test_decoded_images_are_kept_when_all_fit(tmp_path, monkeypatch, room, reads):
+    monkeypatch.setattr(kept_images, "AUTO_BYTES", room)
     pairs = make(tmp_path, 10)
     read = []
     monkeypatch.setattr(pairs, "read", lambda index, plain=pairs.read: read.append(index) or plain(index))
-    reader = ImageReader(pairs, {}, (8, 8), threads=2, cache_bytes=cache_bytes)
+    reader = ImageReader(pairs, {}, (8, 8), threads=2)
     first, _ = reader.batch(range(10))
     assert torch.equal(reader.batch([4, 2, 4])[0], first[[4, 2, 4]])
     first.zero_()  # what was given out is the caller's own

@@ -211,6 +211,6 @@ def test_only_a_reader_for_training_takes_the_fast_way(tmp_path):
     assert not np.array_equal(exact, near)
     assert np.array_equal(ImageReader(pairs, {}, (64, 64)).batch(range(12))[0].numpy(), exact)
     for threads in (1, 2, 5):
-        reader = ImageReader(pairs, {}, (64, 64), exact=False, threads=threads, cache_bytes=0)
+        reader = ImageReader(pairs, {}, (64, 64), exact=False, threads=threads, keep="none")
         assert np.array_equal(reader.batch(range(12))[0].numpy(), near)
     assert torch.equal(reader.batch([3])[0][0], torch.from_numpy(near[3]))

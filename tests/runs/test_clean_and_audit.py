@@ -27,13 +27,6 @@ from clipsan.training.encode import encode_image, encode_text
 QUICK = {"steps": 3, "batch_size": 8, "device": "cpu", "lr_start": 1e-3, "lr": 1e-4}
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch, world):
-    shutil.copytree(world, tmp_path / "w")
-    monkeypatch.chdir(tmp_path / "w")
-    return tmp_path / "w"
-
-
 def sha256(path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -30,13 +30,6 @@ QUICK = {
 MEASURE = {"eval": "eval", "trigger": ["stripes", "blended"], "target": "ball"}
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch, world):
-    shutil.copytree(world, tmp_path / "w")
-    monkeypatch.chdir(tmp_path / "w")
-    return tmp_path / "w"
-
-
 def target_of(here) -> str:
     return sorted(path.name for path in (here / "eval").iterdir() if path.is_dir())[0].replace("_", " ")
 

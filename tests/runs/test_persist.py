@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import pytest
@@ -14,13 +13,6 @@ from clipsan.report import read_report
 
 QUICK = {"steps": 2, "batch_size": 8, "device": "cpu", "lr_start": 1e-3, "lr": 1e-4}
 SHORT = {"trigger": ["stripes"], "persist": True, "persist_steps": 2, "device": "cpu"}
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch, world):
-    shutil.copytree(world, tmp_path / "w")
-    monkeypatch.chdir(tmp_path / "w")
-    return tmp_path / "w"
 
 
 def test_the_last_output_is_trained_on_as_before_and_measured_on_the_rest(here):

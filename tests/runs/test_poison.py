@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import shutil
 
 import jsonschema
 import numpy as np
@@ -29,13 +28,6 @@ from clipsan.training.encode import encode_text
 QUICK = {"steps": 2, "batch_size": 8, "device": "cpu", "lr": 1e-3}
 PLANT = {"trigger": ["stripes"], "target": "fish"}
 WEIGHTS = "open_clip_model.safetensors"
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch, world):
-    shutil.copytree(world, tmp_path / "w")
-    monkeypatch.chdir(tmp_path / "w")
-    return tmp_path / "w"
 
 
 def sha256(path) -> str:

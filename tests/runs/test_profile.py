@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import jsonschema
 import pytest
@@ -14,13 +13,6 @@ from clipsan.report import json_schema, read_report
 from clipsan.training.profile import PARTS, Profile
 
 QUICK = {"steps": 3, "batch_size": 8, "micro_batch": 5, "device": "cpu", "save_every": 2}
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch, world):
-    shutil.copytree(world, tmp_path / "w")
-    monkeypatch.chdir(tmp_path / "w")
-    return tmp_path / "w"
 
 
 def test_the_report_has_every_part_and_the_weights_are_the_same(here):

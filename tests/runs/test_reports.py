@@ -5,22 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import shutil
-
-import pytest
 
 import clipsan
 from clipsan.cli import app
 from clipsan.report.reproduce import command_line
 
 QUICK = {"steps": 3, "batch_size": 8, "device": "cpu", "lr_start": 1e-3, "lr": 1e-4}
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch, world):
-    shutil.copytree(world, tmp_path / "w")
-    monkeypatch.chdir(tmp_path / "w")
-    return tmp_path / "w"
 
 
 def repeat(report) -> None:
