@@ -2,14 +2,14 @@
 
 The first round is PAR as it was asked for, from the suspect, with the triggers that the scan inverted stamped
 on half of the images. What follows depends on what is left over. An attack: the same again from the suspect
-against everything inverted since, then also with a higher tau. Accuracy: more training of the best model so
-far, without the push that costs it, the triggers stamped on fewer images.
+against everything inverted since, then also with a higher tau. Accuracy: the same again with another seed,
+and the mean of the weights of all such trainings (model soups, Wortsman et al., arXiv 2203.05482). To train on
+without the push buys accuracy back as well, but brings back with it what no scan has seen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 HIGHEST_TAU = 3.0
 _TAU_STEP = 0.2
@@ -20,22 +20,25 @@ class Plan:
     """One round of fine-tuning.
 
     Attributes:
-        start: which model is trained: the suspect, or the best of the rounds before.
-        method: `par` (or what was asked for instead), or `finetune` to recover.
+        method: of the training, from the suspect.
         tau_more: added to the tau that was asked for.
-        rate: factor on both learning rates.
         share: of the images that carry a trigger, where any is known.
         pull: weight of the pull of those to the same images without it.
         why: in words, for the report.
+        seed_more: added to the seed that was asked for.
     """
 
-    start: Literal["suspect", "best"]
     method: str
     tau_more: float
-    rate: float
     share: float
     pull: float
     why: str
+    seed_more: int = 0
+
+    @property
+    def averaged(self) -> bool:
+        """Whether what comes out is averaged with the best model of the rounds before."""
+        return self.seed_more > 0
 
 
 @dataclass(frozen=True)
@@ -49,29 +52,27 @@ class Left:
 def first_plan(method: str, evidence: bool) -> Plan:
     """Of the first round; `evidence`: whether the scan of the suspect found any."""
     found = "these triggers" if evidence else "nothing"
-    return Plan("suspect", method, 0.0, 1.0, 0.5, 0.0, f"the scan of the suspect found {found}")
+    return Plan(method, 0.0, 0.5, 0.0, f"the scan of the suspect found {found}")
 
 
-def next_plan(method: str, left: Left, attacked: int, recovered: int) -> Plan:
-    """Of a later round.
+def stronger(method: str, left: Left, attacked: int) -> Plan:
+    """Of a round after an attack was left.
 
     Args:
         method: that was asked for.
         left: what is still over.
         attacked: how many rounds so far were against an attack that was left, the first not counted.
-        recovered: how many were for accuracy.
     """
-    if left.asr > 0:
-        again = attacked + 1
-        more = _TAU_STEP * attacked
-        words = f"an attack is left {left.asr:.1f} points over the budget"
-        if attacked == 0:
-            return Plan("suspect", method, 0.0, 1.0, 0.5, 1.0, f"{words}: against all that is known by now")
-        return Plan(
-            "suspect", method, more, 1.0, min(0.75, 0.5 + 0.125 * attacked), 1.0,
-            f"{words}: for the {again}. time, so further from the suspect",
-        )  # fmt: skip
+    words = f"an attack is left {left.asr:.1f} points over the budget"
+    if attacked == 0:
+        return Plan(method, 0.0, 0.5, 1.0, f"{words}: against all that is known by now")
     return Plan(
-        "best", "finetune", 0.0, 0.3 if recovered == 0 else 0.15, 0.25, 0.0,
-        f"accuracy is {left.drop:.1f} points over the budget: recovery without the push",
+        method, _TAU_STEP * attacked, min(0.75, 0.5 + 0.125 * attacked), 1.0,
+        f"{words}: for the {attacked + 1}. time, so further from the suspect",
     )  # fmt: skip
+
+
+def again(plan: Plan, left: Left, averaged: int) -> Plan:
+    """Of a round after too much accuracy was lost by `plan`; `averaged`: how many such rounds there were."""
+    why = f"accuracy is {left.drop:.1f} points over the budget: the mean of several trainings has lost less"
+    return replace(plan, why=why, seed_more=averaged + 1)

@@ -4,19 +4,21 @@
 
 A `Workshop` does the work. A model is judged by what is known of triggers so far and by a scan of itself: its
 attack success is the highest that any trigger with evidence, inverted in this or an earlier round, reaches
-on held-out images. The best model is that with the least over the budget, then the highest accuracy.
+on held-out images. What stands out in a trained model, but moves no more of the suspect's images and not most
+of them, was not planted: it would have stood out there. The best model is that with the least over the
+budget, then the highest accuracy.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic
 
 from clipsan.evaluation.statistics import Rate
 from clipsan.loop.budget import Budget
-from clipsan.loop.plan import Left, Plan, first_plan, next_plan
+from clipsan.loop.plan import Left, Plan, again, first_plan, stronger
 from clipsan.loop.workshop import Finding, M, Workshop
 from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Step
 from clipsan.triggers import Trigger
@@ -25,14 +27,18 @@ LINE = (0.0, 0.1, 0.2, 0.3, 0.4)
 """Shares of the suspect at which the line is measured. At 0 only BatchNorm's averages are taken anew."""
 MOST_REVIVED = 0.05
 """The line ends where a trigger that is no evidence succeeds by so much more than on the cleaned model."""
+LEAST_WEAKENED = 0.05
+MAJORITY = 0.5
+"""What a later scan finds was planted where the suspect follows it by so much more, or in most images."""
 
 
 @dataclass(frozen=True)
 class Judged(Generic[M]):
-    """A model and the round that made it."""
+    """A model, the round that made it, and how it was trained; None: the suspect."""
 
     model: M
     round: Round
+    plan: Plan | None
 
 
 @dataclass(frozen=True)
@@ -68,21 +74,22 @@ def close(
         workshop: does the work.
         budget: when a model is good enough.
         effort: rounds of fine-tuning at most.
-        method: that the rounds fine-tune with, but for those that recover accuracy.
+        method: that the rounds fine-tune with.
         tell: hears of each round in a sentence.
     """
     loop = _Loop(workshop, budget, tell)
-    suspect = loop.look_at_suspect()
+    loop.look_at_suspect()
     best: Judged[M] | None = None
     plan = first_plan(method, evidence=bool(loop.known))
-    attacked = recovered = 0
+    attacked = averaged = 0
     for _ in range(effort):
         if best is not None:
             left = loop.left(best.round)
-            plan = next_plan(method, left, attacked, recovered)
-            attacked, recovered = attacked + (left.asr > 0), recovered + (left.asr <= 0)
-        start = suspect if best is None or plan.start == "suspect" else best.model
-        best = loop.better(best, loop.fine_tuned(start, plan, best))
+            if left.asr > 0:
+                plan, attacked = stronger(method, left, attacked), attacked + 1
+            else:
+                plan, averaged = again(best.plan or plan, left, averaged), averaged + 1
+        best = loop.better(best, loop.fine_tuned(plan, best))
         if best.round.over > 0:
             best = loop.better(best, loop.interpolated(best))
         if best.round.over == 0:
@@ -107,12 +114,10 @@ class _Loop(Generic[M]):
         self._tell = tell
         self._rounds: list[Round] = []
 
-    def look_at_suspect(self) -> M:
+    def look_at_suspect(self) -> None:
         """Scan and measure the suspect: round 0."""
-        start = time.perf_counter()
-        suspect = self._workshop.suspect()
+        start, suspect = time.perf_counter(), self._workshop.suspect()
         self._judged(suspect, None, "suspect", "as it came", "what all others are compared with", start)
-        return suspect
 
     def left(self, judged: Round) -> Left:
         """What a model is over the budget by."""
@@ -125,18 +130,20 @@ class _Loop(Generic[M]):
             raise ValueError("there is no model to keep")
         return kept
 
-    def fine_tuned(self, start: M, plan: Plan, best: Judged[M] | None) -> Judged[M]:
+    def fine_tuned(self, plan: Plan, best: Judged[M] | None) -> Judged[M]:
         """One round of fine-tuning, judged."""
         began = time.perf_counter()
         against = self._against(best)
-        model, settings = self._workshop.fine_tune(start, plan, against)
-        whence = "the suspect" if best is None or plan.start == "suspect" else f"round {best.round.number}"
-        done = f"{plan.method} from {whence}"
+        model, settings = self._workshop.fine_tune(plan, against)
+        done = f"{plan.method} from the suspect"
         if against:
             many = "1 inverted trigger" if len(against) == 1 else f"{len(against)} inverted triggers"
             done += f", {many} on {100 * plan.share:g} % of the images"
+        if plan.averaged and best is not None:
+            model = self._workshop.average(best.model, model)
+            done += f", averaged with round {best.round.number}"
         return self._judged(
-            model, best, "fine-tuning", done, plan.why, began, settings=settings, against=against
+            model, best, "fine-tuning", done, plan.why, began, plan, settings=settings, against=against
         )
 
     def _against(self, best: Judged[M] | None) -> tuple[Trigger, ...]:
@@ -176,7 +183,7 @@ class _Loop(Generic[M]):
             return None
         return self._judged(
             self._workshop.between(best.model, point.share), best, "interpolation", done,
-            f"to buy back accuracy: {gain:+.1f} points on the line", began,
+            f"to buy back accuracy: {gain:+.1f} points on the line", began, best.plan,
             settings={"share": point.share}, line=tuple(line),
         )  # fmt: skip
 
@@ -203,6 +210,7 @@ class _Loop(Generic[M]):
         done: str,
         why: str,
         began: float,
+        plan: Plan | None = None,
         *,
         settings: dict[str, object] | None = None,
         against: Sequence[Trigger] = (),
@@ -211,6 +219,8 @@ class _Loop(Generic[M]):
         """Scan and measure a model, and write its round down."""
         number = len(self._rounds)
         found = self._named(self._workshop.scan(model), number)
+        if step != "suspect":
+            found = self._weighed(found)
         evident = [finding for finding in found if finding.evidence]
         measures = self._workshop.measure(model, self.known)
         attacks = tuple(
@@ -223,7 +233,9 @@ class _Loop(Generic[M]):
             number=number, step=step, done=done, why=why, settings=dict(settings or {}),
             against=tuple(trigger.name for trigger in against),
             found=tuple(
-                InvertedTrigger(f.trigger.name, f.kind, f.target, f.asr, f.gain, f.z, f.evidence)
+                InvertedTrigger(
+                    f.trigger.name, f.kind, f.target, f.asr, f.on_suspect, f.gain, f.z, f.evidence
+                )
                 for f in found
             ),
             attacks=attacks, asr=asr, accuracy=measures.accuracy, drop=measures.drop,
@@ -237,7 +249,21 @@ class _Loop(Generic[M]):
             self._watched = [finding.trigger for finding in found if not finding.evidence]
         self._costly |= {finding.trigger.name for finding in evident if finding.costly}
         self._tell(_told(made))
-        return Judged(model, made)
+        return Judged(model, made, plan)
+
+    def _weighed(self, found: Sequence[Finding]) -> list[Finding]:
+        """Findings of a later scan, of which only those that the suspect follows as well stay evidence."""
+        evident = [finding for finding in found if finding.evidence]
+        if not evident:
+            return list(found)
+        rates = self._workshop.measure(self._workshop.suspect(), [f.trigger for f in evident]).asr
+        theirs = {finding.trigger.name: rate for finding, rate in zip(evident, rates, strict=True)}
+        weighed = []
+        for finding in found:
+            rate = theirs.get(finding.trigger.name)
+            planted = rate is not None and _planted(finding.asr, rate)
+            weighed.append(replace(finding, on_suspect=rate, evidence=planted))
+        return weighed
 
     def _named(self, found: Sequence[Finding], number: int) -> list[Finding]:
         """Findings under names that no known trigger has."""
@@ -271,6 +297,12 @@ class _Loop(Generic[M]):
 def _rank(judged: Judged[M]) -> tuple[float, float]:
     """The smaller the better."""
     return judged.round.over, -judged.round.accuracy
+
+
+def _planted(now: Rate, on_suspect: Rate) -> bool:
+    """Whether a trigger from the scan of a trained model looks planted, by what it does to the suspect."""
+    before = on_suspect.rate or 0.0
+    return before >= MAJORITY or before >= (now.rate or 0.0) + LEAST_WEAKENED
 
 
 def _highest(rates: Sequence[Rate]) -> float:

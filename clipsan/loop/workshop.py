@@ -18,6 +18,7 @@ class Finding:
     """A trigger that a scan inverted; see `report.rounds.InvertedTrigger`.
 
     `costly`: stamping its kind on images costs accuracy, so that it is only done where it is needed.
+    `on_suspect`: its attack success on the suspect, where that is not the model that was scanned.
     """
 
     trigger: Trigger
@@ -28,6 +29,7 @@ class Finding:
     z: float
     evidence: bool
     costly: bool = False
+    on_suspect: Rate | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,11 @@ class Workshop(Protocol[M]):
     def strong(self) -> Sequence[Trigger]:
         """By the other kinds, the triggers that stand out most in the suspect."""
 
-    def fine_tune(self, start: M, plan: Plan, triggers: Sequence[Trigger]) -> tuple[M, dict[str, object]]:
-        """The trained model, and the settings of that training as JSON values."""
+    def fine_tune(self, plan: Plan, triggers: Sequence[Trigger]) -> tuple[M, dict[str, object]]:
+        """The suspect, trained, and the settings of that training as JSON values."""
+
+    def average(self, best: M, other: M) -> M:
+        """The mean of the weights of two trained models, each counted as often as trainings are in it."""
 
     def between(self, cleaned: M, share: float) -> M:
         """The model on the line from `cleaned` to the suspect, at `share` of the suspect."""

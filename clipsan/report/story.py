@@ -93,8 +93,21 @@ def _round_line(each: Round) -> str:
     return (
         f"Round {each.number}: {printable(each.done)} ({printable(each.why)}). After it the scan found "
         f"{_found(each) or 'no evidence'}; attack success {percent(each.asr)}, {each.drop:.1f} ± "
-        f"{each.drop_error:.1f} points of accuracy lost. {kept}"
+        f"{each.drop_error:.1f} points of accuracy lost. {kept}{_leaned(each)}"
     )
+
+
+def _leaned(each: Round) -> str:
+    """What stood out in a trained model and is no evidence, because the suspect follows it no further."""
+    shown = [
+        f"{printable(found.name, 80)} ({percent(found.asr.rate or 0.0)}; on the suspect "
+        f"{percent(found.on_suspect.rate or 0.0)})"
+        for found in each.found
+        if found.on_suspect is not None and not found.evidence
+    ]
+    if not shown:
+        return ""
+    return f" It stood out, but the suspect follows it no further, so it was not planted: {', '.join(shown)}."
 
 
 def _found(each: Round) -> str:

@@ -39,11 +39,12 @@ SHOWN = 3
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """A state of the model, on the CPU, and the training it came from."""
+    """A state of the model, on the CPU, the (first) training it came from, and how many are in it."""
 
     state: Mapping[str, Tensor]
     training: Training | None = None
     settings: TrainSettings | None = None
+    trainings: int = 1
 
 
 @dataclass(frozen=True)
@@ -134,16 +135,14 @@ class ModelWorkshop:
             found.trigger for _, ranked in self._ranked(encoder, strong=True) for found, _ in ranked[:SHOWN]
         ]
 
-    def fine_tune(
-        self, start: Version, plan: Plan, triggers: Sequence[Trigger]
-    ) -> tuple[Version, dict[str, object]]:
+    def fine_tune(self, plan: Plan, triggers: Sequence[Trigger]) -> tuple[Version, dict[str, object]]:
         """One training as the run asked for it, changed as the plan says."""
         asked = self._settings
         settings = replace(
             asked, method=plan.method, tau=min(max(HIGHEST_TAU, asked.tau), asked.tau + plan.tau_more),
-            lr=asked.lr * plan.rate, lr_start=asked.lr_start * plan.rate,
+            seed=asked.seed + plan.seed_more,
         )  # fmt: skip
-        self._loaded(start)
+        self._loaded(self._suspect)
         counter = Counter(tuple(triggers), plan.share, plan.pull) if triggers else None
         train, reader = self._material.train, self._material.reader
         run = fine_tune(self._tool, train, reader, settings, self._device, self._watcher, counter)
@@ -151,13 +150,28 @@ class ModelWorkshop:
         if settings.method == "par":
             told["tau"] = settings.tau
         told |= {"lr_start": settings.lr_start, "lr": settings.lr, "steps": len(run.curve)}
+        if plan.seed_more:
+            told["seed"] = settings.seed
         if counter:
             told |= {"share": counter.share, "pull": counter.pull}
         return Version(_copied(self._tool), run, settings), told
 
+    def average(self, best: Version, other: Version) -> Version:
+        """The mean of both, rounded and with BatchNorm's averages as `between` has them."""
+        trainings = best.trainings + other.trainings
+        mixed = self._mixed(best.state, other.state, other.trainings / trainings)
+        return Version(mixed, best.training, best.settings, trainings)
+
     def between(self, cleaned: Version, share: float) -> Version:
         """The weights between, rounded as their file will hold them, with BatchNorm's averages taken anew."""
-        self._tool.model.load_state_dict(between(cleaned.state, self._suspect.state, share))
+        mixed = self._mixed(cleaned.state, self._suspect.state, share)
+        return replace(cleaned, state=mixed)
+
+    def _mixed(
+        self, one: Mapping[str, Tensor], other: Mapping[str, Tensor], share: float
+    ) -> dict[str, Tensor]:
+        """`between` of two states, as a file will hold it, with BatchNorm's averages taken anew."""
+        self._tool.model.load_state_dict(between(one, other, share))
         if has_statistics(self._tool.model):
             self._tool.model.to(self._device)
             encoder = Encoder(self._tool, self._device, self._settings.micro_batch)
@@ -165,8 +179,7 @@ class ModelWorkshop:
             with_statistics(
                 self._tool.model, (encoder.prepared(part) for part in images.split(encoder.batch_size))
             )
-        state = as_in_file(self._tool.model.state_dict(), self._tool.dtypes)
-        return Version(state, cleaned.training, cleaned.settings)
+        return as_in_file(self._tool.model.state_dict(), self._tool.dtypes)
 
     def measure(self, model: Version, triggers: Sequence[Trigger]) -> Measures:
         """Attack success on held-out pairs; accuracy on them, or on what is watched instead."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from clipsan.evaluation.statistics import Rate
 from clipsan.loop.budget import Budget
-from clipsan.loop.plan import Left, next_plan
+from clipsan.loop.plan import Left, first_plan, stronger
 from clipsan.loop.rounds import close
 from clipsan.loop.workshop import Finding, Measures
 from clipsan.triggers import parse_triggers
@@ -29,6 +29,7 @@ class Version:
     evidence: tuple[str, ...] = ()
     costly: bool = False
     back: int = 0
+    trainings: int = 1
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Bench:
     start: Version = Version(90, 0.0, ("patch",))
     gain: float = 0.0
     wave: float = 0.0
+    grown: int = 0
     calls: list = field(default_factory=list)
 
     def suspect(self):
@@ -53,15 +55,27 @@ class Bench:
     def strong(self):
         return [_trigger("wave")] if self.wave else []
 
-    def fine_tune(self, start, plan, triggers):
-        self.calls.append((start, plan, [trigger.name for trigger in triggers]))
+    def fine_tune(self, plan, triggers):
+        self.calls.append((plan, [trigger.name for trigger in triggers]))
         return self.trained[len(self.calls) - 1], {"lr": 1.0}
+
+    def average(self, best, other):
+        trainings = best.trainings + other.trainings
+        drop = (best.drop * best.trainings + other.drop * other.trainings) / trainings
+        return Version(max(best.asr, other.asr), drop, trainings=trainings)
 
     def between(self, cleaned, share):
         return Version(cleaned.asr, cleaned.drop - self.gain * share, back=round(self.wave * share))
 
     def measure(self, model, triggers):
-        rates = [model.back if trigger.name == "wave" else model.asr for trigger in triggers]
+        rates = [
+            model.back
+            if trigger.name == "wave"
+            else self.grown
+            if trigger.name == "grown" and model is self.start
+            else model.asr
+            for trigger in triggers
+        ]
         asr = tuple(Rate(rate, 100) for rate in rates)
         return Measures(asr, 0.6 - model.drop / 100, model.drop, 0.5)
 
@@ -74,8 +88,8 @@ def test_one_round_is_enough_where_it_meets_the_budget():
         (0, "suspect", False),
         (1, "fine-tuning", True),
     ]
-    ((start, plan, stamped),) = bench.calls
-    assert start is bench.start and plan.method == "par" and stamped == ["patch"]
+    ((plan, stamped),) = bench.calls
+    assert plan.method == "par" and stamped == ["patch"]
     assert ended.rounds[1].asr == 0.04 and ended.rounds[1].against == ("patch",)
     assert [trigger.name for trigger in ended.known] == ["patch"]
 
@@ -84,8 +98,8 @@ def test_what_a_later_scan_finds_is_fought_next_from_the_suspect():
     bench = Bench([Version(40, 1.0, ("patch", "blend")), Version(2, 2.0)])
     ended = close(bench, BUDGET, effort=3, method="par")
     assert ended.met and ended.best.round.number == 2
-    start, plan, stamped = bench.calls[1]
-    assert start is bench.start and plan.pull == 1.0
+    plan, stamped = bench.calls[1]
+    assert plan.pull == 1.0 and not plan.averaged
     assert stamped == ["patch", "patch (round 1)", "blend"]
     assert not ended.rounds[0].kept and ended.rounds[1].over == 35.0
 
@@ -94,13 +108,13 @@ def test_a_costly_trigger_is_stamped_only_where_it_survives():
     suspect = Version(90, 0.0, ("smooth",), costly=True)
     gone = Bench([Version(4, 2.0)], suspect)
     close(gone, BUDGET, effort=2, method="par")
-    assert gone.calls[0][2] == []
+    assert gone.calls[0][1] == []
     left = Bench([Version(30, 2.0), Version(4, 2.0)], suspect)
     close(left, BUDGET, effort=2, method="par")
-    assert [call[2] for call in left.calls] == [[], ["smooth"]]
+    assert [call[1] for call in left.calls] == [[], ["smooth"]]
 
 
-def test_lost_accuracy_is_bought_back_on_the_line_or_by_recovery():
+def test_lost_accuracy_is_bought_back_on_the_line_or_by_averaging():
     bench = Bench([Version(4, 4.0)], gain=5.0)
     ended = close(bench, BUDGET, effort=3, method="par")
     assert ended.met and len(bench.calls) == 1
@@ -108,10 +122,18 @@ def test_lost_accuracy_is_bought_back_on_the_line_or_by_recovery():
     assert bought.step == "interpolation" and bought.settings == {"share": 0.4} and bought.drop == 2.0
     assert [point.share for point in bought.line] == [0.0, 0.1, 0.2, 0.3, 0.4]
 
-    stuck = Bench([Version(4, 4.0), Version(4, 2.9)])
-    ended = close(stuck, BUDGET, effort=3, method="par")
-    assert ended.met and stuck.calls[1][0] == stuck.trained[0]
-    assert stuck.calls[1][1].method == "finetune"
+    stuck = Bench([Version(40, 4.0), Version(4, 5.0), Version(4, 3.0), Version(4, 1.0)])
+    ended = close(stuck, BUDGET, effort=4, method="par")
+    # the attack first; then the same plan with other seeds, and the mean of 5.0, 3.0 and 1.0 points
+    assert [(plan.pull, plan.seed_more) for plan, _ in stuck.calls] == [
+        (0.0, 0),
+        (1.0, 0),
+        (1.0, 1),
+        (1.0, 2),
+    ]
+    assert [made.drop for made in ended.rounds] == [0.0, 4.0, 5.0, 4.0, 3.0]
+    assert ended.met and ended.best.model.trainings == 3
+    assert ended.rounds[3].done.endswith("averaged with round 2")
 
 
 def test_a_budget_that_is_not_met_keeps_the_best_and_says_so():
@@ -126,7 +148,7 @@ def test_nothing_found_is_still_cleaned_once():
     bench = Bench([Version(0, 1.0)], Version(0, 0.0))
     told: list[str] = []
     ended = close(bench, BUDGET, effort=3, method="par", tell=told.append)
-    assert ended.met and bench.calls[0][2] == [] and ended.known == ()
+    assert ended.met and bench.calls[0][1] == [] and ended.known == ()
     assert told[0] == "Round 0, the suspect: the scan found no evidence"
 
 
@@ -147,13 +169,39 @@ def test_the_suspect_is_never_mixed_in_where_nothing_is_known_of_its_backdoors()
     bench = Bench([Version(0, 4.0), Version(0, 3.5)], Version(0, 0.0), gain=10.0)
     ended = close(bench, BUDGET, effort=2, method="par")
     assert [made.step for made in ended.rounds] == ["suspect", "fine-tuning", "fine-tuning"]
-    assert not ended.met and ended.best.model == bench.trained[1]
-    start, plan, _ = bench.calls[1]
-    assert start == bench.trained[0] and plan.method == "finetune"
+    assert not ended.met and ended.rounds[2].drop == 3.75 and bench.calls[1][0].method == "par"
+
+
+def test_a_mean_that_is_no_better_is_left_and_another_seed_tried():
+    bench = Bench([Version(4, 4.0), Version(9, 2.0), Version(4, 2.0)])
+    ended = close(bench, BUDGET, effort=3, method="par")
+    assert [plan.seed_more for plan, _ in bench.calls] == [0, 1, 2]
+    assert [made.kept for made in ended.rounds] == [False, True, False, True]
+    assert ended.met and ended.rounds[3].done.endswith("averaged with round 1")
 
 
 def test_attacks_are_fought_harder_each_time():
-    plans = [next_plan("par", Left(2.0, 0.0), attacked, 0) for attacked in range(3)]
+    plans = [first_plan("par", True), *(stronger("par", Left(2.0, 0.0), attacked) for attacked in range(3))]
+    assert [plan.pull for plan in plans] == [0.0, 1.0, 1.0, 1.0]
+    plans = plans[1:]
     assert [plan.tau_more for plan in plans] == [0.0, 0.2, 0.4]
     assert [plan.share for plan in plans] == [0.5, 0.625, 0.75]
-    assert all(plan.start == "suspect" and plan.method == "par" for plan in plans)
+    assert all(plan.method == "par" and not plan.averaged for plan in plans)
+
+
+def test_what_stands_out_in_a_trained_model_alone_was_not_planted():
+    def ended(on_suspect):
+        return close(
+            Bench([Version(40, 2.0, ("grown",)), Version(4, 2.0)], Version(0, 0.0), grown=on_suspect),
+            BUDGET, effort=3, method="par",
+        )  # fmt: skip
+
+    for weak in (0, 38, 44):  # of the suspect's images in percent, beside 40 of the trained model's
+        loop = ended(weak)
+        assert loop.met and loop.known == () and loop.best.round.number == 1 and loop.best.round.asr == 0.0
+        (found,) = loop.rounds[1].found
+        assert not found.evidence and found.on_suspect == Rate(weak, 100) and found.asr == Rate(40, 100)
+    for planted in (46, 90):
+        loop = ended(planted)
+        assert [trigger.name for trigger in loop.known] == ["grown"] and loop.rounds[1].asr == 0.4
+        assert loop.best.round.number == 2

@@ -24,14 +24,17 @@ def _round(number, step, asr, drop, **changes) -> Round:
 
 @pytest.fixture
 def loop() -> ClosedLoop:
-    found = InvertedTrigger("<b>by patch", "8x8 patch", "<b>", Rate(99, 100), 12.0, 20.0, True)
-    weak = InvertedTrigger("cat by patch", "8x8 patch", "cat", Rate(5, 100), 1.0, 0.5, False)
+    found = InvertedTrigger("<b>by patch", "8x8 patch", "<b>", Rate(99, 100), None, 12.0, 20.0, True)
+    weak = InvertedTrigger("cat by patch", "8x8 patch", "cat", Rate(5, 100), None, 1.0, 0.5, False)
+    grown = InvertedTrigger("dog by patch", "8x8 patch", "dog", Rate(40, 100), Rate(38, 100), 4.0, 6.0, False)
     return ClosedLoop(
         budget_asr=0.05, budget_drop=3.0, effort=3, met=True, outcome="The budget was met by round 2.",
         pairs=400, accuracy_on="held-out pairs", accuracy_n=400, ways=20, classes=20, chosen=2,
         rounds=(
             _round(0, "suspect", 0.99, 0.0, found=(found, weak)),
-            _round(1, "fine-tuning", 0.01, 4.0, attacks=(Attack("<b>by patch", Rate(1, 100)),)),
+            _round(
+                1, "fine-tuning", 0.01, 4.0, attacks=(Attack("<b>by patch", Rate(1, 100)),), found=(grown,)
+            ),
             _round(
                 2, "interpolation", 0.02, 2.0, attacks=(Attack("<b>by patch", Rate(2, 100)),),
                 line=(LinePoint(0.1, 0.01, 0.0, 0.47, 3.0), LinePoint(0.2, 0.02, 0.0, 0.48, 2.0)),
@@ -66,6 +69,8 @@ def test_rows_and_sentences(loop):
     assert "own caption among 20" in story[1]
     assert story[2] == "Round 0, the suspect: the scan found <b>by patch (99.0 %)."
     assert "attack success 1.0 %, 4.0 ± 0.5 points" in story[3]
+    assert "so it was not planted: dog by patch (40.0 %; on the suspect 38.0 %)." in story[3]
+    assert "planted" not in story[4]
 
 
 def test_markdown_and_page_hold_the_story_and_take_no_markup(report, loop):
