@@ -3,8 +3,8 @@
 The first round is PAR as it was asked for, from the suspect, with the triggers that the scan inverted stamped
 on half of the images. What follows depends on what is left over. An attack: the same again from the suspect
 against everything inverted since, then also with a higher tau. Accuracy: the same again with another seed,
-and the mean of the weights of all such trainings (model soups, Wortsman et al., arXiv 2203.05482). Training on
-without the push buys accuracy back as well, but brings back with it what no scan has seen.
+and the mean of the weights of all such trainings (model soups, Wortsman et al., arXiv 2203.05482). Training
+on without the push buys accuracy back as well, but brings back with it what no scan has seen.
 """
 
 from __future__ import annotations
