@@ -69,13 +69,13 @@ def write_weights(
 
 
 def as_in_file(state: Mapping[str, Tensor], dtypes: Mapping[str, torch.dtype]) -> dict[str, Tensor]:
-    """A state dict as it comes back from a file of these dtypes: rounded to them, again in float32.
+    """A state dict as it comes back from a file of these dtypes: rounded to them, again in float32, a copy.
 
     Measure a model after loading this, and the numbers are those of the file that is handed out.
     """
     rounded = {}
     for key, value in state.items():
-        stored = value.detach().to("cpu", dtypes.get(key, value.dtype))
+        stored = value.detach().to("cpu", dtypes.get(key, value.dtype), copy=True)
         rounded[key] = stored.float() if stored.is_floating_point() else stored
     return rounded
 

@@ -133,6 +133,16 @@ def test_weights_keep_the_dtypes_of_the_source(tiny_vit, tmp_path):
         write_folder(tmp_path / "out", suspect, {k: state[k] for k in state if k != "visual.proj"}, {})
 
 
+def test_what_a_file_will_hold_is_a_copy_whatever_its_dtypes(tiny_vit, tmp_path):
+    suspect = load(tiny_vit.write_folder(tmp_path / "source"))
+    assert suspect.dtypes["visual.proj"] == torch.float32
+    state = suspect.model.state_dict()
+    kept = as_in_file(state, suspect.dtypes)
+    before = kept["visual.proj"].clone()
+    state["visual.proj"].add_(1)
+    assert torch.equal(kept["visual.proj"], before)
+
+
 def test_a_difference_after_writing_is_found(tiny_vit, tmp_path):
     folder = tiny_vit.write_folder(tmp_path / "out")
     reload_and_compare(folder, tiny_vit.state)

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import jsonschema
 import pytest
+import torch
 
 import clipsan
 from clipsan.errors import DataError, UsageError
 from clipsan.inversion import Blend, Effort, Patch
 from clipsan.inversion.evidence import Limit
 from clipsan.inversion.ladder import EFFORTS, Rung
+from clipsan.loop.workshop import Measures
 from clipsan.report import json_schema, read_report
 from clipsan.runs import workshop
 from clipsan.runs.material import spread
@@ -81,6 +83,39 @@ def test_labelled_images_are_watched_by_half_and_a_given_trigger_never(gullible,
     (counter,) = stamped
     assert "stripes" not in {trigger.name for trigger in counter.triggers}
     assert report.evaluation.triggers[0].name == "stripes"
+
+
+def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible, world, monkeypatch):
+    monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(1e9, "none"))
+    drops = iter(range(100, 0, -1))  # each model that is measured has lost less, and all too much
+    monkeypatch.setattr(
+        workshop.ModelWorkshop,
+        "measure",
+        lambda self, model, triggers: Measures((), 0.5, float(next(drops)), 1.0),
+    )
+    trained, tune = [], workshop.fine_tune
+
+    def kept(tool, *rest):
+        run = tune(tool, *rest)
+        trained.append({key: value.clone() for key, value in tool.model.state_dict().items()})
+        return run
+
+    monkeypatch.setattr(workshop, "fine_tune", kept)
+    made = clipsan.clean(
+        world / "model.safetensors", world / "pairs", classes="classes.txt", until="asr<=5%,drop<=3",
+        effort=3, **QUICK,
+    )  # fmt: skip
+    loop = made.report.loop
+    assert [each.settings.get("seed") for each in loop.rounds] == [None, None, 1, 2]
+    assert loop.rounds[3].done == "par from the suspect, averaged with round 2"
+    written = made.model.model.state_dict()
+    apart = 0.0
+    for key, value in written.items():
+        if value.is_floating_point():
+            mean = (trained[0][key] + trained[1][key] + trained[2][key]) / 3
+            torch.testing.assert_close(value, mean, rtol=1e-5, atol=1e-6)
+            apart = max(apart, float((trained[0][key] - trained[1][key]).abs().max()))
+    assert apart > 1e-4
 
 
 @pytest.mark.parametrize(
