@@ -255,6 +255,10 @@ TextFrom = Annotated[
 Device = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda", help="auto: the first GPU, else the CPU.")
 ]
+Gpus = Annotated[
+    int,
+    typer.Option("--gpus", metavar="N", min=1, help="Processes here, a GPU each (or with --device cpu)."),
+]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Of everything random; equal seeds give equal runs.")
 ]

@@ -201,7 +201,7 @@ def clean(
     check_dose(counter_share, counter_pull)
     closing = asked_loop(until, effort, held_out, thresholds, counter, save_every)
     where = choose_device(device)
-    check_together(processes, until, search.names)
+    check_together(processes, search.names)
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
@@ -235,7 +235,7 @@ def clean(
     )  # fmt: skip
     closed = None
     if closing:
-        closed = run_loop(closing, suspect, material, labelled, classes, settings, where, watcher)
+        closed = run_loop(closing, suspect, material, labelled, classes, settings, where, watcher, processes)
         with_known(probe, closed.known)
     run, measured = measured_around(
         lambda: (
@@ -300,12 +300,12 @@ def asked_profile(profile: bool, until: str | None) -> Profile | None:
     return Profile() if profile else None
 
 
-def check_together(processes: Processes, until: str | None, searched_for: Sequence[str]) -> None:
-    """UsageError where several processes are asked for what trains in one: rounds, or settings by trials."""
-    if processes.size > 1 and (until is not None or searched_for):
+def check_together(processes: Processes, searched_for: Sequence[str]) -> None:
+    """UsageError where several processes are asked for settings by trials, which one makes."""
+    if processes.size > 1 and searched_for:
         raise UsageError(
-            f"{'--until' if until is not None else f'--{searched_for[0]} auto'} trains in one process, but "
-            f"there are {processes.size}: leave --gpus out, or that option"
+            f"--{searched_for[0]} auto trains in one process, but there are {processes.size}: leave --gpus "
+            "out, or that option"
         )
 
 

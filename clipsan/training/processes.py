@@ -1,4 +1,4 @@
-"""Several processes that train one model: who has which rows of a batch, and what they tell each other.
+"""Several processes that train or scan one model: who has which rows, and what they tell each other.
 
 Every process goes through the same batches and draws the same random numbers. Each decodes and embeds one
 contiguous share of a batch's rows; all embeddings are gathered, each process computes the loss of the whole
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.errors import LostProcessError, TrainingError
+from clipsan.training.encode import in_chunks
 
 PATIENCE = timedelta(days=1)
 """For a process that others wait for; one that dies is noticed at once."""
@@ -48,7 +49,7 @@ class OtherOutOfMemoryError(MemoryError):
 
 
 class Processes:
-    """This process among those that train together.
+    """This process among those that work together.
 
     Attributes:
         rank: 0 <= rank < size; 0 writes and prints.
@@ -65,6 +66,11 @@ class Processes:
         """The rows of a batch of `count` that a process has; None: this one."""
         rank = self.rank if rank is None else rank
         return Share(count * rank // self.size, count * (rank + 1) // self.size, count)
+
+    def pieces(self, count: int, size: int) -> slice:
+        """This process's rows of `count` that stay together in pieces of `size`, the last maybe smaller."""
+        share = self.share(-(-count // size))
+        return slice(share.start * size, min(count, share.stop * size))
 
     def numbers(self, own: int) -> list[int]:
         """The number that each process gives. LostProcessError where another one has stopped."""
@@ -127,6 +133,11 @@ class Processes:
         some = own if len(own) else own.new_zeros((1, *own.shape[1:]))
         return self.gathered(encode(some)[: len(own)])
 
+    def in_chunks(self, encode: Callable[[Tensor], Tensor], inputs: Tensor, size: int) -> Tensor:
+        """`in_chunks`, shared: each chunk is embedded by one process, as in one alone, and all get all."""
+        own = inputs[self.pieces(len(inputs), size)]
+        return self.encoded(lambda rows: in_chunks(encode, rows, size), own)
+
     def add_gradients(self, model: nn.Module) -> None:
         """Make each parameter's gradient the sum, and BatchNorm's running statistics the mean, of all."""
         if self.size == 1:
@@ -171,7 +182,7 @@ def heard() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise LostProcessError(
-            "another of the processes that train together has stopped, so the others stop, too"
+            "another of the processes that work together has stopped, so the others stop, too"
         ) from error
 
 

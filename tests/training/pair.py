@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
@@ -13,6 +13,8 @@ import clipsan
 import clipsan.training.gradients as gradients_module
 import clipsan.training.loop as loop_module
 from clipsan.checkpoint import load
+from clipsan.inversion import Effort, Patch, Screening, Strips, invert
+from clipsan.inversion.ladder import EFFORTS, ScanEffort
 from clipsan.pairs import ImageReader, open_pairs
 from clipsan.runs.processes import HelpedError
 from clipsan.training.counter import Counter
@@ -32,6 +34,7 @@ class Case:
     not_finite: int | None = None  # the update, from 1
 
 
+CLASSES = ("ball", "boat", "fish", "cup", "car", "flower", "house", "hammer")
 CASES = {
     "par": Case(),
     "cleanclip": Case({"method": "cleanclip", "augment": ("flip", "erase")}),
@@ -51,6 +54,10 @@ def work(rank: int, size: int, folder: Path) -> None:
     processes = Processes(rank, size)
     seen = {name: _trained(case, folder, processes) for name, case in CASES.items()}
     seen["clean"] = _cleaned(folder, processes)
+    seen["screened"] = _screened(folder, processes)
+    with mock.patch.dict(EFFORTS, quick=ScanEffort(24, Effort(1, 3, at_once=9), Effort(1, 3), 40)):
+        seen["scan"] = _scanned(folder, processes)
+        seen["until"] = _cleaned_until(folder, processes)
     seen["first"] = processes.of_first(f"rank {rank}")
     torch.save(seen, folder / f"{size}-{rank}.pt")
     if size > 1:
@@ -79,6 +86,51 @@ def _trained(case: Case, folder: Path, processes: Processes) -> dict:
         "weights": weights, "losses": [step.loss for step in run.curve], "notes": run.notes,
         "left out": run.left_out, "broken": sorted(run.broken),
     }  # fmt: skip
+
+
+def _screened(folder: Path, processes: Processes) -> str:
+    suspect = load(folder / "model")
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (18, 3, 48, 48), dtype=torch.uint8, generator=generator)
+    classes = torch.nn.functional.normalize(
+        torch.randn(9, suspect.model.visual.output_dim, generator=generator), dim=1
+    )
+    found = invert(
+        suspect, images, [f"c{n}" for n in range(9)], classes, [Patch(8), Strips(24)],
+        effort=Effort(1, 2, at_once=8), screening=Screening(1, 2, keep=2, baseline=1), processes=processes,
+    )  # fmt: skip
+    return repr(
+        [
+            (each.target, each.asr, each.score, each.base, each.trigger.apply(images, range(18)).sum())
+            for each in found
+        ]
+    )
+
+
+def _scanned(folder: Path, processes: Processes) -> str | None:
+    names = folder / f"names-{processes.rank}.txt"
+    names.write_text("\n".join(CLASSES))
+    try:
+        report = clipsan.scan(
+            folder / "model", data=folder / "pairs", classes=names, effort="quick", device="cpu",
+            out=folder / f"scan-{processes.size}", processes=processes,
+        ).report  # fmt: skip
+    except HelpedError:
+        return None
+    return repr(replace(report, seconds=0.0, settings={}))
+
+
+def _cleaned_until(folder: Path, processes: Processes) -> dict | None:
+    try:
+        report = clipsan.clean(
+            folder / "model", folder / "pairs", out=folder / f"until-{processes.size}",
+            until="asr<=0%,drop<=0", effort=1, classes=folder / f"names-{processes.rank}.txt", held_out=0.3,
+            steps=1, batch_size=8, device="cpu", no_gallery=True, processes=processes,
+        ).report  # fmt: skip
+    except HelpedError:
+        return None
+    first, *rest = report.loop.rounds
+    return {"suspect": repr(replace(first, seconds=0.0)), "accuracies": [each.accuracy for each in rest]}
 
 
 def _little_memory(most):

@@ -63,6 +63,18 @@ def test_processes_share_the_measuring_and_the_first_writes(seen):
     assert seen[2]["clean"] == {}
 
 
+def test_processes_share_a_scan_and_the_first_writes(seen):
+    one, first, second = seen
+    assert one["screened"] == first["screened"] == second["screened"]
+    assert one["scan"] == first["scan"] != second["scan"] is None
+
+
+def test_processes_go_through_the_rounds_of_a_loop_together(seen):
+    one, first, second = (by["until"] for by in seen)
+    assert one["suspect"] == first["suspect"] and second is None
+    assert one["accuracies"] == pytest.approx(first["accuracies"], abs=1e-3) != []
+
+
 def test_all_hear_what_the_first_is_given(seen):
     assert [by["first"] for by in seen] == ["rank 0"] * 3
 
