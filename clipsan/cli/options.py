@@ -50,10 +50,12 @@ MatchEvery = Annotated[
     ),
 ]
 MicroBatch = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--micro-batch",
-        help="Pairs in memory at once; the gradient stays the full batch's.",
+        metavar="N",
+        help="Pairs in memory at once; the gradient stays the full batch's. (default: as many as fit)",
+        show_default=False,
         rich_help_panel=TRAIN,
     ),
 ]

@@ -92,7 +92,7 @@ def clean(
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
-    micro_batch: int = 256,
+    micro_batch: int | None = None,
     batch_norm: str = "frozen",
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
@@ -151,7 +151,7 @@ def clean(
         epochs: passes over the pairs. None: 2 as published, but at least the published 244 updates.
         steps: updates, instead of `epochs`.
         batch_size: pairs in one loss. None: 2048 as published, fewer where the pairs are few.
-        micro_batch: pairs in memory at once; does not change the gradient.
+        micro_batch: pairs in memory at once; does not change the gradient. None: as many as fit.
         batch_norm: `frozen` or `train`.
         precision: `auto`, `fp32` or `bf16`.
         augment: of `brightening-noise`, `erase`, `flip`.
@@ -208,7 +208,7 @@ def clean(
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading, weight)
     share = 0.0 if captionless else held_out_share(held_out, None if closing or search.names else eval)
-    wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch, cache_images)
+    wanted = Wanted(share, seed, captionless, classes, filtering, asked.at_once, cache_images)
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
     divided = parts(pairs, wanted)
     _fitting(asked, batch_size, at_least, divided[0], processes)  # refuses before a model is read
@@ -246,13 +246,14 @@ def clean(
                 timed, processes,
             )
         ),
-        "cleaned", probe, suspect, where, micro_batch, watcher, processes,
+        "cleaned", probe, suspect, where, settings.at_once, watcher, processes,
     )  # fmt: skip
 
     if processes.rank:
         raise HelpedError
     watcher.stage(f"Writing {out}")
-    metadata = metadata_of(settings, before.sha256)
+    # what was found to fit says how to get these bytes again
+    metadata = metadata_of(settings := replace(settings, micro_batch=run.micro_batch), before.sha256)
     with output_folder(
         Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families)
     ) as folder:

@@ -53,7 +53,8 @@ def fine_tune(
         with kept(keeper, settings, device):
             run = train(
                 suspect, pairs, reader, settings, device, watcher.step, counter,
-                on_fault=watcher.warn, keeper=keeper, profile=profile, processes=processes,
+                on_fault=watcher.warn, on_note=watcher.note, keeper=keeper, profile=profile,
+                processes=processes,
             )  # fmt: skip
     finally:
         watcher.finished()

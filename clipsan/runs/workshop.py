@@ -174,7 +174,7 @@ class ModelWorkshop:
         self._tool.model.load_state_dict(between(cleaned.state, self._suspect.state, share))
         if has_statistics(self._tool.model):
             self._tool.model.to(self._device)
-            encoder = Encoder(self._tool, self._device, self._settings.micro_batch)
+            encoder = Encoder(self._tool, self._device, self._settings.at_once)
             images = _some_images(self._material.reader, len(self._material.train), STATISTICS_IMAGES)
             with_statistics(
                 self._tool.model, (encoder.prepared(part) for part in images.split(encoder.batch_size))
@@ -219,7 +219,7 @@ class ModelWorkshop:
 
     def _loaded(self, model: Version) -> Encoder:
         self._tool.model.load_state_dict(model.state)
-        return Encoder(self._tool, self._device, self._settings.micro_batch, processes=self._processes)
+        return Encoder(self._tool, self._device, self._settings.at_once, processes=self._processes)
 
     def _images(self, encoder: Encoder, pixels: Tensor, trigger: Trigger | None = None) -> Tensor:
         """float32 [n x d] on the CPU, of uint8 pixels [n x 3 x h x w], with the trigger on them."""

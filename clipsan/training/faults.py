@@ -25,7 +25,7 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory",
 
 
 class MicroBatch:
-    """How many pairs are in memory at once: as asked, and half of it each time memory runs out.
+    """How many pairs are in memory at once: as asked or chosen, and half of it each time memory runs out.
 
     The gradient is the whole batch's whatever the size (`gradients.py`), so a smaller one only costs time;
     its rounding differs, and with BatchNorm in training mode the statistics too.
@@ -40,7 +40,32 @@ class MicroBatch:
         self._batch_size = settings.batch_size
         self._statistics = settings.batch_norm == "train"
         self._say = say
-        self.size = settings.micro_batch
+        self.size = settings.at_once
+        self._settled = settings.micro_batch is not None or self._statistics
+
+    def choose(self, most: int, fitting: Callable[[], int | None], say: Callable[[str], None]) -> None:
+        """Unless it is settled: as many as fit, in the process with the least memory.
+
+        Args:
+            most: pairs that are wanted at once.
+            fitting: how many fit here; None: nobody knows. It may run out of memory.
+            say: hears of it where fewer fit.
+        """
+        if self._settled:
+            return
+        try:
+            found = fitting()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            found = 1
+        self.size = min(self._processes.numbers(self.size if found is None else min(most, found)))
+        self._settled = True
+        if found is not None and self.size < most:
+            say(
+                f"The free memory holds {self.size} pairs at a time, so each is embedded twice: slower, with "
+                f"the gradient of the whole batch of {self._batch_size} (--micro-batch sets another number)"
+            )
 
     def run(self, compute: Callable[[int], _T], undo: Callable[[], None] = lambda: None) -> _T:
         """`compute(size)`, again with half the size where memory runs out.
@@ -94,7 +119,7 @@ class MicroBatch:
     def load_state(self, state: State) -> None:
         """The size found then, unless another one is asked for now."""
         if state.values["asked"] == self._asked:
-            self.size = int(state.values["size"])
+            self.size, self._settled = int(state.values["size"]), True
 
 
 class NotFinite:

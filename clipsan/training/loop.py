@@ -20,6 +20,7 @@ from clipsan.training.devices import autocast_for, choose_precision
 from clipsan.training.encode import encode_image, in_chunks
 from clipsan.training.frozen import FrozenSuspect
 from clipsan.training.gradients import backward, statistics_untouched
+from clipsan.training.memory import fitting_here, wanted_at_once
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.processes import ALONE, Processes
 from clipsan.training.profile import Profile
@@ -51,6 +52,7 @@ def train(
     stop: Callable[[Step], bool] | None = None,
     *,
     on_fault: Callable[[str], None] = lambda sentence: None,
+    on_note: Callable[[str], None] = lambda sentence: None,
     keeper: Keeper | None = None,
     profile: Profile | None = None,
     processes: Processes = ALONE,
@@ -67,6 +69,7 @@ def train(
         counter: triggers to stamp on part of the images; None: all stay as they are.
         stop: asked after every update whether this one was the last; None: no.
         on_fault: hears in a sentence of what went wrong and did not end the run.
+        on_note: hears in a sentence of what was settled.
         keeper: saves the run and goes on with a saved one; None: nothing is kept.
         profile: takes the time of each part of the loop; None: nothing is timed.
         processes: that train this model together, each called with the same arguments.
@@ -139,6 +142,11 @@ def train(
     training_mode(model, settings.batch_norm)
     if processes.size > 1 and any(m.training for m in model.modules() if isinstance(m, _BatchNorm)):
         updates.say_once(SEPARATE_STATISTICS)
+    updates.micro.choose(
+        wanted_at_once(settings, device, processes),
+        partial(fitting_here, suspect, model, optimizer, method.views, settings, autocast, processes),
+        on_note,
+    )  # fmt: skip
     updates.run(reader, rate_of, loss_of, stop)
     if profile is not None:
         profile.finish()

@@ -71,6 +71,7 @@ class Training:
         seconds: wall time of the loop, without the time between a stop and going on.
         device: as torch names it.
         precision: `fp32` or `bf16`.
+        micro_batch: pairs that were in memory at once, at the end.
         left_out: updates whose loss or gradient was not finite; they are not in the curve.
         broken: images that could not be read, by index, of those that training came to.
         notes: what else the reader of a report should know.
@@ -78,6 +79,7 @@ class Training:
 
     device: str
     precision: str
+    micro_batch: int = 0
     seconds: float = 0.0
     curve: list[Step] = field(default_factory=list)
     left_out: int = 0
@@ -223,6 +225,7 @@ class Updates:
             self._read()
             result.broken = stream.position.skipped
         processes.check_equal(self._model)
+        result.micro_batch = self.micro.size
         result.left_out = len(self._not_finite.skipped)
         result.seconds = time.perf_counter() - self._start
 
