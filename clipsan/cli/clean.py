@@ -175,6 +175,10 @@ def clean(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     gpus: options.Gpus = 1,
+    fsdp: Annotated[
+        bool,
+        typer.Option("--fsdp", help="Each process holds a part of the model in training, not all of it."),
+    ] = False,
     no_gallery: options.NoGallery = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
@@ -211,6 +215,7 @@ def clean(
             arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
             seed=seed, device=own, save_every=save_every, cache_images=cache_images, profile=profile,
             no_gallery=no_gallery, overwrite=overwrite, watcher=watcher, processes=processes,
+            fsdp=fsdp,
         ),
     )  # fmt: skip
     output.finish(result.report, result.folder)

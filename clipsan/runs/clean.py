@@ -46,6 +46,7 @@ from clipsan.training.devices import choose_device
 from clipsan.training.processes import ALONE, Processes
 from clipsan.training.profile import Profile
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
+from clipsan.training.sharded import check_equal_shares, check_sharding
 from clipsan.triggers import parse_triggers, write_trigger_file
 
 
@@ -118,6 +119,7 @@ def clean(
     overwrite: bool = False,
     watcher: Watcher | None = None,
     processes: Processes | None = None,
+    fsdp: bool = False,
 ) -> Cleaned:
     """Clean a suspect checkpoint on image-caption pairs and write a drop-in replacement with a report.
 
@@ -183,6 +185,7 @@ def clean(
         watcher: hears of progress.
         processes: that train together, each calling this with equal arguments but for the device; they
             share the measuring, too, and the first writes. None: this one alone; see docs/scaling.md.
+        fsdp: while they train, each holds a part of the weights, gradients and moments, instead of all.
 
     Raises:
         HelpedError: in all but the first of several processes, at the end.
@@ -201,7 +204,7 @@ def clean(
     check_dose(counter_share, counter_pull)
     closing = asked_loop(until, effort, held_out, thresholds, counter, save_every)
     where = choose_device(device)
-    check_together(processes, search.names)
+    check_together(processes, search.names, fsdp)
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
@@ -211,7 +214,7 @@ def clean(
     wanted = Wanted(share, seed, captionless, classes, filtering, asked.at_once, cache_images)
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
     divided = parts(pairs, wanted)
-    _fitting(asked, batch_size, at_least, divided[0], processes)  # refuses before a model is read
+    _fitting(asked, batch_size, at_least, divided[0], processes, fsdp)  # refuses before a model is read
 
     watcher.stage(f"Reading {model}")
     suspect = load(model, arch=arch, activation=activation, text_from=text_from)
@@ -221,7 +224,7 @@ def clean(
     labelled = open_labelled(eval, classes) if eval is not None else None
     suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher)
     kept = material.held_out
-    settings = _fitting(asked, batch_size, at_least, material.train, processes)
+    settings = _fitting(asked, batch_size, at_least, material.train, processes, fsdp)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
     against = counter_of(counter, counter_share, counter_pull, suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
@@ -231,11 +234,13 @@ def clean(
     keeper = open_keeper(
         out, suspect, material.train, settings, where, save_every=0 if closing else save_every,
         overwrite=overwrite, watcher=watcher, run={"--until": until, **stamped_on(against)},
-        processes=processes,
+        processes=processes, fsdp=fsdp,
     )  # fmt: skip
     closed = None
     if closing:
-        closed = run_loop(closing, suspect, material, labelled, classes, settings, where, watcher, processes)
+        closed = run_loop(
+            closing, suspect, material, labelled, classes, settings, where, watcher, processes, fsdp
+        )
         with_known(probe, closed.known)
     run, measured = measured_around(
         lambda: (
@@ -243,7 +248,7 @@ def clean(
             if closed
             else fine_tune(
                 suspect, material.train, material.reader, settings, where, watcher, against, keeper,
-                timed, processes,
+                timed, processes, fsdp,
             )
         ),
         "cleaned", probe, suspect, where, settings.at_once, watcher, processes,
@@ -270,7 +275,7 @@ def clean(
                 "target": target, "held_out": share, "filter": list(filtering.checks),
                 "filter_reference": filtering.reference, "counter": list(counter),
                 "counter_share": counter_share, "counter_pull": counter_pull, "until": until,
-                "effort": effort, "gpus": processes.size,
+                "effort": effort, "gpus": processes.size, "fsdp": fsdp,
                 "device": device.partition(":")[0] if processes.size > 1 else device,
                 "arch": arch, "activation": activation, "text_from": text_from, "format": format,
                 "dtype": dtype, "no_gallery": no_gallery, "cache_images": cache_images, "profile": profile,
@@ -301,8 +306,10 @@ def asked_profile(profile: bool, until: str | None) -> Profile | None:
     return Profile() if profile else None
 
 
-def check_together(processes: Processes, searched_for: Sequence[str]) -> None:
-    """UsageError where several processes are asked for settings by trials, which one makes."""
+def check_together(processes: Processes, searched_for: Sequence[str], fsdp: bool) -> None:
+    """UsageError where several processes are asked for settings by trials, or one for parts of a model."""
+    if fsdp:
+        check_sharding(processes)
     if processes.size > 1 and searched_for:
         raise UsageError(
             f"--{searched_for[0]} auto trains in one process, but there are {processes.size}: leave --gpus "
@@ -328,7 +335,12 @@ def held_out_share(held_out: float | None, labelled: str | Path | None) -> float
 
 
 def _fitting(
-    asked: TrainSettings, batch_size: int | None, at_least: int, pairs: PairSet, processes: Processes
+    asked: TrainSettings,
+    batch_size: int | None,
+    at_least: int,
+    pairs: PairSet,
+    processes: Processes,
+    fsdp: bool,
 ) -> TrainSettings:
     """The settings with the batch size that these pairs allow, and at least so many updates.
 
@@ -340,6 +352,8 @@ def _fitting(
             f"a batch of {settings.batch_size} cannot be shared by {processes.size} processes: start fewer, "
             "or choose a larger --batch-size"
         )
+    if fsdp:
+        check_equal_shares(processes, settings.batch_size)
     return replace(settings, steps=max(at_least, settings.updates(len(pairs)))) if at_least else settings
 
 

@@ -118,6 +118,7 @@ def run_loop(
     device: torch.device,
     watcher: Watcher,
     processes: Processes = ALONE,
+    fsdp: bool = False,
 ) -> Closed:
     """Scan and clean until the budget is met.
 
@@ -131,6 +132,7 @@ def run_loop(
         device: where to compute.
         watcher: hears of the rounds.
         processes: that go through it together, each called alike.
+        fsdp: each has a part of the model that is trained.
 
     Raises:
         ClipsanError: too few pairs are held out, or a training cannot go on.
@@ -140,7 +142,7 @@ def run_loop(
     else:
         named = Classes(class_names(classes), list(TEMPLATES))
     watched = None if labelled is None else _watched(labelled, suspect, settings.seed)
-    workshop = ModelWorkshop(suspect, material, named, settings, device, watcher, watched, processes)
+    workshop = ModelWorkshop(suspect, material, named, settings, device, watcher, watched, processes, fsdp)
     ended = close(workshop, asked.budget, effort=asked.effort, method=settings.method, tell=watcher.stage)
     version = ended.best.model
     if version.training is None or version.settings is None:

@@ -58,6 +58,7 @@ def open_keeper(
     watcher: Watcher,
     run: Mapping[str, Any],
     processes: Processes = ALONE,
+    fsdp: bool = False,
 ) -> FolderKeeper:
     """The keeper of a `resumable` run's training; what it goes on from, if anything, is checked at once.
 
@@ -72,6 +73,7 @@ def open_keeper(
         watcher: hears of what is saved.
         run: what else decides the training, by what a sentence calls it.
         processes: that train together.
+        fsdp: the model lies in parts in them.
 
     Raises:
         ResumeError: the folder holds another run's state.
@@ -89,13 +91,19 @@ def open_keeper(
             "number": len(pairs), "digest": pairs.digest(), "order": order_of(pairs, settings.seed).identity,
         },
         settings={**settings.to_dict(), "precision": choose_precision(settings.precision, device)},
-        run={**run, **({"processes": processes.size} if processes.size > 1 else {})},
+        run={
+            **run,
+            **({"processes": processes.size} if processes.size > 1 else {}),
+            **({"--fsdp": True} if fsdp else {}),
+        },
         device=device.type,
     )  # fmt: skip
     check_alike(processes, identity)
     if processes.rank:
         processes.numbers(0)  # until the first process has looked and tidied up
-    keeper = FolderKeeper(unfinished, identity, save_every, watcher, replace=overwrite, processes=processes)
+    keeper = FolderKeeper(
+        unfinished, identity, save_every, watcher, replace=overwrite, processes=processes, sharded=fsdp
+    )
     if processes.rank == 0:
         processes.numbers(0)
     return keeper

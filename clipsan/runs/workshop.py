@@ -87,6 +87,7 @@ class ModelWorkshop:
         watcher: Watcher,
         watched: Watched | None = None,
         processes: Processes = ALONE,
+        fsdp: bool = False,
     ) -> None:
         """Read the images and embed the held-out ones with the suspect.
 
@@ -95,7 +96,7 @@ class ModelWorkshop:
         Raises:
             DataError: too few classes or pairs.
         """
-        self._processes = processes
+        self._processes, self._fsdp = processes, fsdp
         self._tool = suspect
         self._material = material
         self._classes = classes
@@ -159,7 +160,7 @@ class ModelWorkshop:
         train, reader = self._material.train, self._material.reader
         run = fine_tune(
             self._tool, train, reader, settings, self._device, self._watcher, counter,
-            processes=self._processes,
+            processes=self._processes, fsdp=self._fsdp,
         )  # fmt: skip
         told: dict[str, object] = {"method": settings.method}
         if settings.method == "par":

@@ -15,6 +15,7 @@ from clipsan.errors import TrainingError
 from clipsan.methods import Loss
 from clipsan.training.processes import ALONE, OtherOutOfMemoryError, Processes
 from clipsan.training.settings import TrainSettings
+from clipsan.training.sharded import local
 from clipsan.training.state import State, Stateful
 
 MOST_SKIPPED_IN_A_ROW = 3
@@ -32,10 +33,18 @@ class MicroBatch:
     """
 
     def __init__(
-        self, settings: TrainSettings, say: Callable[[str], None], processes: Processes = ALONE
+        self,
+        settings: TrainSettings,
+        say: Callable[[str], None],
+        processes: Processes = ALONE,
+        sharded: bool = False,
     ) -> None:
-        """`say` hears of every halving, which several processes do together."""
+        """`say` hears of every halving, which several processes do together.
+
+        A `sharded` model, whose passes take all processes, cannot go on: memory that runs out ends the run.
+        """
         self._processes = processes
+        self._sharded = sharded
         self._asked = settings.micro_batch
         self._batch_size = settings.batch_size
         self._statistics = settings.batch_norm == "train"
@@ -87,6 +96,11 @@ class MicroBatch:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
+                if self._sharded:
+                    raise TrainingError(
+                        f"memory ran out with {self.size} pairs at a time, where --fsdp cannot go on: "
+                        "choose a smaller --micro-batch"
+                    ) from error
                 self._processes.failed()
             # out of the except block, whose traceback holds on to the tensors of the failed attempt
             self._halve()
@@ -144,16 +158,19 @@ class NotFinite:
         """The optimiser's step, which does nothing if the loss, a term of it or a gradient is not finite.
 
         Decided on the device, where fused optimisers read it (as they do for a gradient scaler), so that
-        nothing waits; several processes agree on it first, which does.
+        nothing waits; several processes agree on it first, which does, and decide it then.
 
         Returns:
             A scalar: 1.0 if it did nothing, else 0.0.
         """
-        norms = torch._foreach_norm([p.grad for p in self._parameters if p.grad is not None])
+        norms = torch._foreach_norm([local(p.grad) for p in self._parameters if p.grad is not None])
         seen = (loss.total.detach(), *loss.terms.values(), *norms)
         left_out = (~torch.isfinite(torch.stack([value.float() for value in seen]).sum())).float()
         if self._processes.size > 1:
             left_out.fill_(self._processes.any(bool(left_out)))
+            if not left_out:
+                self._optimizer.step()
+            return left_out
         self._optimizer.found_inf = left_out  # type: ignore[attr-defined]
         self._optimizer.step()
         return left_out

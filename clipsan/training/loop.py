@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -26,6 +27,7 @@ from clipsan.training.processes import ALONE, Processes
 from clipsan.training.profile import Profile
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
+from clipsan.training.sharded import shard, whole
 from clipsan.training.shown import shown
 from clipsan.training.state import Keeper, Stateful
 from clipsan.training.texts import Captions
@@ -56,6 +58,7 @@ def train(
     keeper: Keeper | None = None,
     profile: Profile | None = None,
     processes: Processes = ALONE,
+    fsdp: bool = False,
 ) -> Training:
     """Fine-tune `suspect.model` in place; afterwards it is in eval mode, float32, on `device`.
 
@@ -73,6 +76,7 @@ def train(
         keeper: saves the run and goes on with a saved one; None: nothing is kept.
         profile: takes the time of each part of the loop; None: nothing is timed.
         processes: that train this model together, each called with the same arguments.
+        fsdp: each of these has a part of the weights, gradients and moments, instead of all.
 
     Raises:
         TrainingError: the loss is not finite time after time, or memory runs out with a single pair.
@@ -82,9 +86,13 @@ def train(
     precision = choose_precision(settings.precision, device)
     autocast = autocast_for(precision, device)
     layout = layout_of(suspect.model)
-    model = suspect.model.to(device, memory_format=layout)  # type: ignore[call-overload]
+    model = _placed(suspect, device, layout, fsdp)
     captions = Captions(pairs.captions, suspect.tokenizer)
-    frozen = FrozenSuspect(model, captions, autocast, processes) if method.uses_frozen else None
+    frozen = (
+        FrozenSuspect(suspect.model, captions, autocast, processes, device if fsdp else None)
+        if method.uses_frozen
+        else None
+    )
     generator = torch.Generator(device).manual_seed(settings.seed)
     result = Training(str(device), precision)
     stamper = Stamper(counter, len(pairs), settings.seed) if counter else None
@@ -96,6 +104,7 @@ def train(
     updates = Updates(
         model, optimizer, generator, pairs, settings, result, parts,
         method=method, on_step=on_step, on_fault=on_fault, keeper=keeper, processes=processes,
+        sharded=fsdp,
     )  # fmt: skip
     share = processes.share(settings.batch_size)
 
@@ -109,7 +118,9 @@ def train(
     def embedded(images: Tensor) -> Tensor:
         def in_parts(size: int) -> Tensor:
             return processes.encoded(
-                lambda own: in_chunks(lambda part: encode_image(model, part, autocast), own, size), images
+                lambda own: in_chunks(lambda part: encode_image(model, part, autocast), own, size),
+                images,
+                fsdp,
             )
 
         with statistics_untouched(model):
@@ -150,9 +161,19 @@ def train(
     updates.run(reader, rate_of, loss_of, stop)
     if profile is not None:
         profile.finish()
+    if fsdp:
+        suspect.model.load_state_dict({name: whole(value) for name, value in model.state_dict().items()})
     # the plain layout again, so that embeddings equal those of the reloaded file to the last bit
-    model.to(memory_format=torch.contiguous_format).eval()
+    suspect.model.to(device, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     return result
+
+
+def _placed(suspect: Suspect, device: torch.device, layout: torch.memory_format, fsdp: bool) -> nn.Module:
+    """What is trained: the suspect's model itself, or a copy in parts; the model stays on the CPU then."""
+    if fsdp:
+        return shard(copy.deepcopy(suspect.model.to("cpu")), device)
+    placed: nn.Module = suspect.model.to(device, memory_format=layout)  # type: ignore[call-overload]
+    return placed
 
 
 def layout_of(model: nn.Module) -> torch.memory_format:

@@ -18,6 +18,7 @@ from clipsan.pairs.kept_images import free_memory
 from clipsan.training.encode import Autocast, encode_image, encode_text
 from clipsan.training.processes import Processes
 from clipsan.training.settings import AT_ONCE, TrainSettings
+from clipsan.training.sharded import local
 from clipsan.training.state import seeded
 
 SHARE = 0.5
@@ -104,7 +105,7 @@ def room(model: nn.Module, optimizer: torch.optim.Optimizer, processes: Processe
         return None
     if free is None:
         return None
-    learned = sum(p.nbytes for p in model.parameters() if p.requires_grad)
+    learned = sum(local(p).nbytes for p in model.parameters() if p.requires_grad)
     return int(SHARE * (free - learned * (1 if optimizer.state else 3)))
 
 

@@ -5,7 +5,8 @@ contiguous share of a batch's rows; all embeddings are gathered, each process co
 batch, sends the gradient of its own rows back through its own copy of the model, and the parameters'
 gradients are added up. So a method needs to know nothing of processes, and the numbers are those of one
 process but for the rounding of sums. What fails in one process is agreed on before each exchange, so that
-all of them act alike. Left out: weights are whole in each process, and sums do not overlap the backward pass.
+all of them act alike. Weights are whole in each process, or lie in parts (`sharded.py`). Left out: sums of
+whole gradients do not overlap the backward pass.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.errors import LostProcessError, TrainingError
@@ -126,12 +128,16 @@ class Processes:
         empty = torch.zeros(0, width, dtype=torch.float32 if real else torch.int64)
         return self.gathered(torch.cat([empty, *parts]))
 
-    def encoded(self, encode: Callable[[Tensor], Tensor], own: Tensor) -> Tensor:
-        """`encode` of the rows of all processes, of which this one has `own`, maybe none; without graph."""
+    def encoded(self, encode: Callable[[Tensor], Tensor], own: Tensor, alike: bool = False) -> Tensor:
+        """`encode` of the rows of all processes, of which this one has `own`, maybe none; without graph.
+
+        `alike`: each encodes as many rows as the one with most, as a model that lies in parts demands.
+        """
         if self.size == 1:
             return encode(own)
-        some = own if len(own) else own.new_zeros((1, *own.shape[1:]))
-        return self.gathered(encode(some)[: len(own)])
+        rows = max(1, *self.numbers(len(own))) if alike else max(1, len(own))
+        padding = own.new_zeros((rows - len(own), *own.shape[1:]))
+        return self.gathered(encode(torch.cat([own, padding]) if len(padding) else own)[: len(own)])
 
     def in_chunks(self, encode: Callable[[Tensor], Tensor], inputs: Tensor, size: int) -> Tensor:
         """`in_chunks`, shared: each chunk is embedded by one process, as in one alone, and all get all."""
@@ -142,7 +148,8 @@ class Processes:
         """Make each parameter's gradient the sum, and BatchNorm's running statistics the mean, of all."""
         if self.size == 1:
             return
-        self._sum([p.grad for p in model.parameters() if p.grad is not None])
+        grads = (p.grad for p in model.parameters() if p.grad is not None)
+        self._sum([grad for grad in grads if not isinstance(grad, DTensor)])  # which are sums already
         layers = (m for m in model.modules() if isinstance(m, _BatchNorm) and m.training)
         statistics = [b for layer in layers for b in layer.buffers() if b.is_floating_point()]
         self._sum(statistics)
@@ -150,9 +157,10 @@ class Processes:
             value.div_(self.size)
 
     def check_equal(self, model: nn.Module) -> None:
-        """TrainingError unless all processes hold the same weights, to the last bit."""
+        """TrainingError unless all processes hold the same weights, to the last bit, but for parted ones."""
         if self.size > 1:
-            values = [p.detach().contiguous().flatten().view(torch.uint8) for p in model.parameters()]
+            shared = (p.detach() for p in model.parameters() if not isinstance(p, DTensor))
+            values = [value.contiguous().flatten().view(torch.uint8) for value in shared]
             seen = self.numbers(sum(int(v.to(torch.int64).sum()) * (n + 1) for n, v in enumerate(values)))
             if len(set(seen)) > 1:
                 raise TrainingError(

@@ -143,6 +143,7 @@ class Updates:
         on_fault: Callable[[str], None] = lambda sentence: None,
         keeper: Keeper | None = None,
         processes: Processes = ALONE,
+        sharded: bool = False,
     ) -> None:
         """Restore what the keeper has saved.
 
@@ -159,13 +160,14 @@ class Updates:
             on_fault: hears in a sentence of what went wrong and did not end the run.
             keeper: saves the run and goes on with a saved one; None: nothing is kept.
             processes: that train together.
+            sharded: the model lies in parts in them.
         """
         self._processes = processes
         self._model, self._optimizer, self._method = model, optimizer, method
         self._pairs, self._settings, self._result = pairs, settings, result
         self._on_step, self._on_fault = on_step, on_fault
         self._keeper = keeper or KeepNothing()
-        self.micro = MicroBatch(settings, self._fault, processes)
+        self.micro = MicroBatch(settings, self._fault, processes, sharded)
         self._not_finite = NotFinite(model, optimizer, on_fault, processes)
         self._place = StreamPlace()
         self._unread: deque[_Started] = deque()

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
+import pytest
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file
 
 import clipsan
 import clipsan.training.gradients as gradients_module
@@ -17,9 +19,12 @@ from clipsan.inversion import Effort, Patch, Screening, Strips, invert
 from clipsan.inversion.ladder import EFFORTS, ScanEffort
 from clipsan.pairs import ImageReader, open_pairs
 from clipsan.runs.processes import HelpedError
+from clipsan.runs.watch import Watcher
 from clipsan.training.counter import Counter
 from clipsan.training.processes import Processes
 from clipsan.training.settings import TrainSettings
+from clipsan.training.sharded import local
+from clipsan.training.updates import Step
 from clipsan.triggers import parse_triggers
 
 
@@ -32,6 +37,7 @@ class Case:
     counter: bool = False
     memory: int | None = None  # images that an encoder can take at once, no more
     not_finite: int | None = None  # the update, from 1
+    fsdp: bool = False
 
 
 CLASSES = ("ball", "boat", "fish", "cup", "car", "flower", "house", "hammer")
@@ -43,6 +49,9 @@ CASES = {
     "statistics": Case({"batch_norm": "train"}, model="rn"),
     "memory": Case({"micro_batch": 100}, memory=2),
     "not finite": Case(not_finite=2),
+    "parted": Case({"batch_size": 12}, fsdp=True),
+    "parted, whole batch": Case({"method": "cleanclip", "batch_size": 12, "micro_batch": 12}, fsdp=True),
+    "parted, stamped": Case({"batch_size": 12}, model="rn", counter=True, fsdp=True, not_finite=2),
 }
 
 
@@ -54,6 +63,7 @@ def work(rank: int, size: int, folder: Path) -> None:
     processes = Processes(rank, size)
     seen = {name: _trained(case, folder, processes) for name, case in CASES.items()}
     seen["clean"] = _cleaned(folder, processes)
+    seen["file"] = _resumed(folder, processes)
     seen["screened"] = _screened(folder, processes)
     with mock.patch.dict(EFFORTS, quick=ScanEffort(24, Effort(1, 3, at_once=9), Effort(1, 3), 40)):
         seen["scan"] = _scanned(folder, processes)
@@ -78,7 +88,7 @@ def _trained(case: Case, folder: Path, processes: Processes) -> dict:
         torch.manual_seed(0)
         run = loop_module.train(
             suspect, pairs, reader, settings, torch.device("cpu"), counter=counter if case.counter else None,
-            processes=processes,
+            processes=processes, fsdp=case.fsdp and processes.size > 1,
         )  # fmt: skip
     state = [value for value in suspect.model.state_dict().values() if value.is_floating_point()]
     weights = torch.cat([value.double().flatten() for value in state])
@@ -86,6 +96,54 @@ def _trained(case: Case, folder: Path, processes: Processes) -> dict:
         "weights": weights, "losses": [step.loss for step in run.curve], "notes": run.notes,
         "left out": run.left_out, "broken": sorted(run.broken),
     }  # fmt: skip
+
+
+def _resumed(folder: Path, processes: Processes) -> dict[str, torch.Tensor] | None:
+    """What one process writes, or two with parts of the model that were stopped and went on."""
+    out, parted = folder / f"file-{processes.size}", processes.size > 1
+    settings = {
+        "steps": 3,
+        "batch_size": 8,
+        "held_out": 0.0,
+        "device": "cpu",
+        "save_every": 1,
+        "lr_start": 1e-4,
+    }
+
+    def cleaned(watcher: Watcher) -> None:
+        clipsan.clean(
+            folder / "model", folder / "pairs", out=out, watcher=watcher, processes=processes, fsdp=parted,
+            **settings,
+        )  # fmt: skip
+
+    if parted:
+        with pytest.raises(OSError, match="cut short"):
+            cleaned(CutShort())
+    heard = Heard()
+    try:
+        cleaned(heard)
+    except HelpedError:
+        return None
+    assert not parted or "Going on after update 1, from" in heard.said
+    return load_file(out / "open_clip_model.safetensors")
+
+
+class CutShort(Watcher):
+    """Ends a run in its second update."""
+
+    def step(self, step: Step) -> None:
+        if step.step == 2:
+            raise OSError("cut short")
+
+
+class Heard(Watcher):
+    """What was said."""
+
+    def __init__(self) -> None:
+        self.said = ""
+
+    def stage(self, text: str) -> None:
+        self.said += text
 
 
 def _screened(folder: Path, processes: Processes) -> str:
@@ -151,7 +209,7 @@ def _not_finite(update):
         loss = backward(model, *rest, **named)
         done.append(loss)
         if len(done) == update:
-            model.visual.proj.grad[0, 0] = float("inf")
+            local(model.text_projection.grad)[0, 0] = float("inf")
         return loss
 
     return broken

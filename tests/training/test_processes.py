@@ -63,6 +63,13 @@ def test_processes_share_the_measuring_and_the_first_writes(seen):
     assert seen[2]["clean"] == {}
 
 
+def test_parts_of_a_model_that_were_stopped_and_went_on_make_the_file_of_one_process(seen):
+    one, first, second = (by["file"] for by in seen)
+    assert second is None and one.keys() == first.keys()
+    apart = sum((one[key] - first[key]).double().square().sum() for key in one).sqrt()
+    assert apart <= 1e-5 * sum(value.double().square().sum() for value in one.values()).sqrt()
+
+
 def test_processes_share_a_scan_and_the_first_writes(seen):
     one, first, second = seen
     assert one["screened"] == first["screened"] == second["screened"]
