@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.errors import TrainingError
 from clipsan.methods import Loss
-from clipsan.training.processes import ALONE, OtherOutOfMemoryError, Processes
+from clipsan.training.processes import ALONE, OtherOutOfMemoryError, Processes, heard
 from clipsan.training.settings import TrainSettings
 from clipsan.training.sharded import local
 from clipsan.training.state import State, Stateful
@@ -63,7 +63,8 @@ class MicroBatch:
         if self._settled:
             return
         try:
-            found = fitting()
+            with heard(surely=False):
+                found = fitting()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -88,7 +89,8 @@ class MicroBatch:
         """
         while True:
             try:
-                done = compute(self.size)
+                with heard(surely=False):  # the passes of parted weights are exchanges
+                    done = compute(self.size)
                 self._processes.check()
                 return done
             except OtherOutOfMemoryError:
