@@ -5,9 +5,9 @@
 Every method trains the same model on the same batches, in float32 on the CPU, with 1, 2 and 4 processes that
 talk through gloo. The table gives the relative error of all weights against one process, how far the
 training moved the weights (so that an error can be told from nothing having happened), and the bytes that a
-process sends in an update: counted by clipsan from its tensors (torch sends those of parted weights, which are
-left out), and, on Linux with nothing else at work on it, the growth of the loopback device's counter. Times
-mean nothing here: the processes share the cores.
+process sends in an update: counted by clipsan from its tensors (without those of parted weights, which torch
+sends), and, on Linux with nothing else at work on it, the growth of the loopback device's counter. Times mean
+nothing here: the processes share the cores.
 """
 
 from __future__ import annotations

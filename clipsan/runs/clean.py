@@ -57,7 +57,8 @@ class Cleaned:
     Attributes:
         report: everything measured, with the verdict.
         folder: the output folder; it holds the cleaned checkpoint and the report.
-        model: the cleaned model, exactly as written, in eval mode on the run's device.
+        model: the cleaned model, exactly as written, in eval mode on the run's device; on the CPU with `fsdp`
+            and nothing to measure on.
     """
 
     report: Report

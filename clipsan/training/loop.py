@@ -27,7 +27,7 @@ from clipsan.training.processes import ALONE, Processes
 from clipsan.training.profile import Profile
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
-from clipsan.training.sharded import shard, whole
+from clipsan.training.sharded import put_together, shard
 from clipsan.training.shown import shown
 from clipsan.training.state import Keeper, Stateful
 from clipsan.training.texts import Captions
@@ -162,9 +162,9 @@ def train(
     if profile is not None:
         profile.finish()
     if fsdp:
-        suspect.model.load_state_dict({name: whole(value) for name, value in model.state_dict().items()})
+        put_together(model, suspect.model)
     # the plain layout again, so that embeddings equal those of the reloaded file to the last bit
-    suspect.model.to(device, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    suspect.model.to(memory_format=torch.contiguous_format).eval()
     return result
 
 

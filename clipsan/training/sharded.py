@@ -93,6 +93,13 @@ def whole(value: Tensor) -> Tensor:
         return value.full_tensor().cpu()
 
 
+def put_together(model: nn.Module, into: nn.Module) -> None:
+    """Copy what lies in parts into a whole model, tensor after tensor; every process has to."""
+    there = into.state_dict()
+    for name, value in model.state_dict().items():
+        there[name].copy_(whole(value))
+
+
 def parted_as(value: Tensor, like: Tensor) -> Tensor:
     """This process's part of a whole tensor that every process has, as `like` is parted."""
     if not isinstance(like, DTensor):
