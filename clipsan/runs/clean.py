@@ -36,7 +36,7 @@ from clipsan.runs.describe import (
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Material, Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measured_around, open_probe
-from clipsan.runs.processes import HelpedError
+from clipsan.runs.processes import HelpedError, check_share
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
 from clipsan.runs.unfinished import open_keeper, resumable
@@ -348,11 +348,7 @@ def _fitting(
     UsageError where the processes cannot share such a batch.
     """
     settings = replace(asked, batch_size=_batch_size(batch_size, pairs))
-    if settings.batch_size < processes.size:
-        raise UsageError(
-            f"a batch of {settings.batch_size} cannot be shared by {processes.size} processes: start fewer, "
-            "or choose a larger --batch-size"
-        )
+    check_share(processes, settings.batch_size)
     if fsdp:
         check_equal_shares(processes, settings.batch_size)
     return replace(settings, steps=max(at_least, settings.updates(len(pairs)))) if at_least else settings

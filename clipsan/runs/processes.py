@@ -62,6 +62,15 @@ def ignore_signals() -> None:
         signal.signal(number, lambda number, frame: None)  # CPython complains if it is SIG_IGN by then
 
 
+def check_share(processes: Processes, batch_size: int) -> None:
+    """UsageError where the processes cannot share such a batch."""
+    if batch_size < processes.size:
+        raise UsageError(
+            f"a batch of {batch_size} cannot be shared by {processes.size} processes: start fewer, or choose "
+            "a larger --batch-size or more pairs"
+        )
+
+
 def check_alike(processes: Processes, identity: Mapping[str, Any]) -> None:
     """UsageError unless this process has the first one's identity, JSON-able and grouped as `identity_of`."""
     from clipsan.resume.identity import difference

@@ -63,6 +63,7 @@ def work(rank: int, size: int, folder: Path) -> None:
     processes = Processes(rank, size)
     seen = {name: _trained(case, folder, processes) for name, case in CASES.items()}
     seen["clean"] = _cleaned(folder, processes)
+    seen["audit"] = _audited(folder, processes)
     seen["file"] = _resumed(folder, processes)
     seen["screened"] = _screened(folder, processes)
     with mock.patch.dict(EFFORTS, quick=ScanEffort(24, Effort(1, 3, at_once=9), Effort(1, 3), 40)):
@@ -96,6 +97,21 @@ def _trained(case: Case, folder: Path, processes: Processes) -> dict:
         "weights": weights, "losses": [step.loss for step in run.curve], "notes": run.notes,
         "left out": run.left_out, "broken": sorted(run.broken),
     }  # fmt: skip
+
+
+def _audited(folder: Path, processes: Processes) -> str | None:
+    out = folder / f"audited-{processes.size}"
+    try:
+        report = clipsan.audit(
+            folder / "model", eval=folder / "eval", data=folder / "pairs", trigger=["stripes"], batch_size=8,
+            persist=True, persist_steps=1, device="cpu", out=out, no_gallery=True,
+            processes=processes,
+        ).report  # fmt: skip
+    except HelpedError:
+        return None
+    assert (out / "report.json").is_file()
+    (found,) = report.evaluation.triggers
+    return repr((report.evaluation.clean_accuracy, found.asr, report.evaluation.persistence))
 
 
 def _resumed(folder: Path, processes: Processes) -> dict[str, torch.Tensor] | None:

@@ -70,6 +70,11 @@ def test_parts_of_a_model_that_were_stopped_and_went_on_make_the_file_of_one_pro
     assert apart <= 1e-5 * sum(value.double().square().sum() for value in one.values()).sqrt()
 
 
+def test_processes_share_an_audit_and_the_first_writes(seen):
+    one, first, second = (by["audit"] for by in seen)
+    assert one == first and second is None
+
+
 def test_processes_share_a_scan_and_the_first_writes(seen):
     one, first, second = seen
     assert one["screened"] == first["screened"] == second["screened"]
