@@ -1,12 +1,13 @@
 """Whether several processes give the weights of one, and what they send each other.
 
-    python benchmarks/processes.py MODEL PAIRS [--batch 64] [--steps 20] [--sizes 1 2 4] [--json FILE]
+    python benchmarks/processes.py MODEL PAIRS [--batch 64] [--steps 20] [--sizes 1 2 4] [--fsdp] [--json F]
 
 Every method trains the same model on the same batches, in float32 on the CPU, with 1, 2 and 4 processes that
 talk through gloo. The table gives the relative error of all weights against one process, how far the
 training moved the weights (so that an error can be told from nothing having happened), and the bytes that a
-process sends in an update: counted by clipsan from its tensors, and, on Linux with nothing else at work on
-it, the growth of the loopback device's counter. Times mean nothing here: the processes share the cores.
+process sends in an update: counted by clipsan from its tensors (without those of parted weights, which torch
+sends), and, on Linux with nothing else at work on it, the growth of the loopback device's counter. Times mean
+nothing here: the processes share the cores.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--fsdp", action="store_true", help="each of several has a part of the weights")
     parser.add_argument("--lr-start", type=float, default=3e-5)
     parser.add_argument("--lr", type=float, default=3e-6)
     parser.add_argument("--json", type=Path)
@@ -102,7 +104,10 @@ def work(rank: int, size: int, folder: Path, options: argparse.Namespace) -> Non
         processes = Processes(rank, size)
         before, counted = weights(suspect.model), loopback_bytes()
         with seeded(settings.seed, torch.device("cpu")):
-            train(suspect, pairs, reader, settings, torch.device("cpu"), processes=processes)
+            train(
+                suspect, pairs, reader, settings, torch.device("cpu"), processes=processes,
+                fsdp=options.fsdp and size > 1,
+            )  # fmt: skip
         processes.numbers(0)  # the slowest has sent all, too
         after = loopback_bytes()
         if rank == 0:

@@ -35,7 +35,7 @@ class TrainingError(ClipsanError):
 
 
 class LostProcessError(TrainingError):
-    """Another of the processes that train together has stopped, so this one cannot go on."""
+    """Another of the processes that work together has stopped, so this one cannot go on."""
 
 
 class OutputError(ClipsanError):

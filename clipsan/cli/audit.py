@@ -8,6 +8,7 @@ import typer
 
 from clipsan.cli import options
 from clipsan.cli.output import Output
+from clipsan.cli.together import together
 
 
 def audit(
@@ -89,6 +90,7 @@ def audit(
     text_from: options.TextFrom = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    gpus: options.Gpus = 1,
     no_gallery: options.NoGallery = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
@@ -108,12 +110,15 @@ def audit(
     output = Output(json=json, quiet=quiet, verbose=verbose)
     from clipsan.runs.audit import audit as run
 
-    result = run(
-        model, trigger=trigger or (), target=target, eval=eval, data=data or None,
-        image_column=image_column, caption_column=caption_column, separator=separator, max_pairs=max_pairs,
-        classes=classes, max_asr=max_asr, max_drop=max_drop, batch_size=batch_size, repeats=repeats,
-        vary=vary, persist=persist, persist_steps=persist_steps, persist_lr=persist_lr, out=out,
-        arch=arch, activation=activation, text_from=text_from, seed=seed, device=device,
-        no_gallery=no_gallery, overwrite=overwrite, watcher=output.watcher(),
+    result = together(
+        gpus, device, output,
+        lambda own, watcher, processes: run(
+            model, trigger=trigger or (), target=target, eval=eval, data=data or None,
+            image_column=image_column, caption_column=caption_column, separator=separator,
+            max_pairs=max_pairs, classes=classes, max_asr=max_asr, max_drop=max_drop, batch_size=batch_size,
+            repeats=repeats, vary=vary, persist=persist, persist_steps=persist_steps, persist_lr=persist_lr,
+            out=out, arch=arch, activation=activation, text_from=text_from, seed=seed, device=own,
+            no_gallery=no_gallery, overwrite=overwrite, watcher=watcher, processes=processes,
+        ),
     )  # fmt: skip
     output.finish(result.report, result.folder)

@@ -36,7 +36,7 @@ def bench(
     epochs: options.Epochs = None,
     steps: options.Steps = None,
     batch_size: options.TrainBatchSize = None,
-    micro_batch: options.MicroBatch = 256,
+    micro_batch: options.MicroBatch = None,
     batch_norm: options.BatchNorm = "frozen",
     precision: options.Precision = "auto",
     augment: options.Augment = "brightening-noise,erase",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from clipsan.cli import options
 from clipsan.cli.errors import saying_what_is_kept
 from clipsan.cli.output import Output
+from clipsan.cli.together import together
 
 _TRAIN = options.TRAIN
 
@@ -105,7 +105,7 @@ def clean(
     epochs: options.Epochs = None,
     steps: options.Steps = None,
     batch_size: options.TrainBatchSize = None,
-    micro_batch: options.MicroBatch = 256,
+    micro_batch: options.MicroBatch = None,
     batch_norm: options.BatchNorm = "frozen",
     precision: options.Precision = "auto",
     save_every: options.SaveEvery = None,
@@ -174,15 +174,11 @@ def clean(
     dtype: options.Dtype = "keep",
     seed: options.Seed = 0,
     device: options.Device = "auto",
-    gpus: Annotated[
-        int,
-        typer.Option(
-            "--gpus",
-            metavar="N",
-            min=1,
-            help="Processes here, a GPU each (or with --device cpu).",
-        ),
-    ] = 1,
+    gpus: options.Gpus = 1,
+    fsdp: Annotated[
+        bool,
+        typer.Option("--fsdp", help="Each process holds a part of the model in training, not all of it."),
+    ] = False,
     no_gallery: options.NoGallery = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
@@ -199,34 +195,27 @@ def clean(
 
       clipsan clean model.safetensors --data 'cc3m/{00000..00331}.tar' --data synth/ --weight 3 --weight 1
     """
-    from clipsan.runs.processes import HelpedError, joined, launched
-
-    if gpus > 1 and not launched():
-        from clipsan.runs.launch import start
-
-        raise SystemExit(start(gpus, device, sys.argv[1:]))
+    output = Output(json=json, quiet=quiet, verbose=verbose)
     from clipsan.runs.clean import clean as run
 
-    with joined(device) as (own, processes):
-        output = Output(json=json, quiet=quiet or processes.rank > 0, verbose=verbose)
-        try:
-            result = run(
-                model, data if len(data) > 1 else data[0], weight=weight or (), image_column=image_column,
-                caption_column=caption_column, separator=separator, max_pairs=max_pairs,
-                captions_from=captions_from, out=out, eval=eval, classes=classes, trigger=trigger or (),
-                target=target, max_asr=max_asr, max_drop=max_drop, held_out=held_out, filter=filter,
-                filter_reference=filter_reference, method=method, tau=tau, in_modal=in_modal, pool=pool,
-                match_every=match_every, lr_start=lr_start, lr=lr,
-                epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
-                batch_norm=batch_norm, precision=precision,
-                augment=options.listed(augment),
-                until=until, effort=effort, counter=counter or (), counter_share=counter_share,
-                counter_pull=counter_pull,
-                arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
-                seed=seed, device=own, save_every=save_every, cache_images=cache_images, profile=profile,
-                no_gallery=no_gallery, overwrite=overwrite,
-                watcher=output.watcher(), processes=processes,
-            )  # fmt: skip
-        except HelpedError:
-            return
+    result = together(
+        gpus, device, output,
+        lambda own, watcher, processes: run(
+            model, data if len(data) > 1 else data[0], weight=weight or (), image_column=image_column,
+            caption_column=caption_column, separator=separator, max_pairs=max_pairs,
+            captions_from=captions_from, out=out, eval=eval, classes=classes, trigger=trigger or (),
+            target=target, max_asr=max_asr, max_drop=max_drop, held_out=held_out, filter=filter,
+            filter_reference=filter_reference, method=method, tau=tau, in_modal=in_modal, pool=pool,
+            match_every=match_every, lr_start=lr_start, lr=lr,
+            epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
+            batch_norm=batch_norm, precision=precision,
+            augment=options.listed(augment),
+            until=until, effort=effort, counter=counter or (), counter_share=counter_share,
+            counter_pull=counter_pull,
+            arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,
+            seed=seed, device=own, save_every=save_every, cache_images=cache_images, profile=profile,
+            no_gallery=no_gallery, overwrite=overwrite, watcher=watcher, processes=processes,
+            fsdp=fsdp,
+        ),
+    )  # fmt: skip
     output.finish(result.report, result.folder)

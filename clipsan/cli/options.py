@@ -50,10 +50,12 @@ MatchEvery = Annotated[
     ),
 ]
 MicroBatch = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--micro-batch",
-        help="Pairs in memory at once; the gradient stays the full batch's.",
+        metavar="N",
+        help="Pairs in memory at once; the gradient stays the full batch's. (default: as many as fit)",
+        show_default=False,
         rich_help_panel=TRAIN,
     ),
 ]
@@ -254,6 +256,10 @@ TextFrom = Annotated[
 ]
 Device = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda", help="auto: the first GPU, else the CPU.")
+]
+Gpus = Annotated[
+    int,
+    typer.Option("--gpus", metavar="N", min=1, help="Processes here, a GPU each (or with --device cpu)."),
 ]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Of everything random; equal seeds give equal runs.")

@@ -131,7 +131,7 @@ def poison(
             rich_help_panel=_TRAIN,
         ),
     ] = None,
-    micro_batch: options.MicroBatch = 256,
+    micro_batch: options.MicroBatch = None,
     batch_norm: options.BatchNorm = "frozen",
     precision: options.Precision = "auto",
     save_every: options.SaveEvery = None,

@@ -8,6 +8,7 @@ import typer
 
 from clipsan.cli import options
 from clipsan.cli.output import Output
+from clipsan.cli.together import together
 
 
 def scan(
@@ -53,6 +54,7 @@ def scan(
     text_from: options.TextFrom = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    gpus: options.Gpus = 1,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -66,15 +68,18 @@ def scan(
 
       clipsan scan model.safetensors --data photos/ --classes names.txt
 
-      clipsan scan model.safetensors --reference ViT-B-32/openai --effort thorough
+      clipsan scan model.safetensors --reference ViT-B-32/openai --effort thorough --gpus 4
     """
     output = Output(json=json, quiet=quiet, verbose=verbose)
     from clipsan.runs.scan import scan as run
 
-    result = run(
-        model, data=data or None, classes=classes, reference=reference, effort=effort,
-        image_column=image_column, caption_column=caption_column, separator=separator, max_pairs=max_pairs,
-        out=out, arch=arch, activation=activation, text_from=text_from, seed=seed, device=device,
-        overwrite=overwrite, watcher=output.watcher(),
+    result = together(
+        gpus, device, output,
+        lambda own, watcher, processes: run(
+            model, data=data or None, classes=classes, reference=reference, effort=effort,
+            image_column=image_column, caption_column=caption_column, separator=separator,
+            max_pairs=max_pairs, out=out, arch=arch, activation=activation, text_from=text_from, seed=seed,
+            device=own, overwrite=overwrite, watcher=watcher, processes=processes,
+        ),
     )  # fmt: skip
     output.scanned(result.report, result.folder)

@@ -24,7 +24,10 @@ class Encoder:
         precision: str = "fp32",
         processes: Processes = ALONE,
     ) -> None:
-        """Move the model to `device`; `batch_size` items are embedded at once; `processes` share a set."""
+        """Move the model to `device`; `batch_size` items are embedded at once.
+
+        Of several `processes` all have to ask for the same texts, which they share.
+        """
         self.processes = processes
         self.suspect = suspect
         self.device = device
@@ -58,7 +61,7 @@ class Encoder:
         def encode(part: Tensor) -> Tensor:
             return encode_text(self._model, part.to(self.device), self._autocast).cpu()
 
-        return in_chunks(encode, self.suspect.tokenizer(list(texts)), self.batch_size)
+        return self.processes.in_chunks(encode, self.suspect.tokenizer(list(texts)), self.batch_size)
 
     def classifier(self, classnames: Sequence[str], templates: Sequence[str]) -> Tensor:
         """Zero-shot weights float32 [classes x d]: normalised mean over templates (CLIP, section 3.1.4)."""

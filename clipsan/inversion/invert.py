@@ -21,6 +21,7 @@ from clipsan.inversion.kinds import Kind
 from clipsan.inversion.listed import Listed, best_of, margins
 from clipsan.inversion.optimise import Effort, Objective, optimise, starts
 from clipsan.inversion.pixels import PixelModel
+from clipsan.training.processes import ALONE, Processes
 from clipsan.triggers.trigger import Trigger
 
 MOST_HELD_OUT = 256
@@ -86,6 +87,7 @@ def invert(
     device: torch.device | None = None,
     seed: int = 0,
     on_images: Callable[[int], None] = lambda images: None,
+    processes: Processes = ALONE,
 ) -> list[Found]:
     """Find a trigger of each kind towards each class. The model's weights stay as they are.
 
@@ -102,6 +104,7 @@ def invert(
         device: None: the CPU.
         seed: of all that is drawn; equal seeds give equal triggers.
         on_images: told how many triggered images went through the model since it was last told.
+        processes: that share the classes; each is called alike and gets all, to the last bit as one would.
 
     Returns:
         In the order of `kinds`, for each its targets in the order given; of screened classes only those
@@ -122,12 +125,22 @@ def invert(
         weights = classes.to(model.device).T
         objective = towards(weights, model.scale)
         gauge = Gauge(model, held_out, weights)
+
+        def optimised(
+            kind: Kind, free: Tensor, wanted: Tensor, effort: Effort, seed: int
+        ) -> tuple[slice, Tensor]:
+            """This process's rows, and what becomes of them."""
+            own = processes.pieces(len(wanted), effort.together(len(train)))
+            return own, optimise(
+                model, kind, free[own], wanted[own], objective, train, effort, seed, on_images
+            )
+
         found: list[Found] = []
         for kind in kinds:
             wanted = torch.tensor(numbers)
             cut = screening if screening and len(wanted) > screening.keep + screening.baseline else None
             if isinstance(kind, Listed):
-                free, gains = best_of(model, kind, wanted, weights, train, effort, seed, on_images)
+                free, gains = best_of(model, kind, wanted, weights, train, effort, seed, on_images, processes)
                 if cut:
                     going = _going_on(gains, cut, seed)
                     free, wanted = free[going], wanted[going]
@@ -135,17 +148,18 @@ def invert(
                 free = starts(kind, len(wanted), model, seed)
                 if cut:
                     brief = replace(effort, steps=cut.steps, images=cut.images)
-                    free = optimise(model, kind, free, wanted, objective, train, brief, seed, on_images)
+                    own, some = optimised(kind, free, wanted, brief, seed)
                     measured = [
                         gauge.measure(kind, one, int(n), names, seed).gain
-                        for one, n in zip(free, wanted, strict=True)
+                        for one, n in zip(some, wanted[own], strict=True)
                     ]
-                    going = _going_on(torch.tensor(measured), cut, seed)
-                    free, wanted = free[going], wanted[going]
-                free = optimise(model, kind, free, wanted, objective, train, effort, seed + 1, on_images)
-            found += [
-                gauge.measure(kind, one, int(n), names, seed) for one, n in zip(free, wanted, strict=True)
-            ]
+                    going = _going_on(
+                        processes.gathered(torch.tensor(measured, dtype=torch.float32)), cut, seed
+                    )
+                    here = going[(going >= own.start) & (going < own.stop)] - own.start
+                    free, wanted = processes.gathered(some[here]), wanted[going]
+                free = processes.gathered(optimised(kind, free, wanted, effort, seed + 1)[1])
+            found += gauge.measured(kind, free, wanted, names, seed, processes)
     return found
 
 
@@ -200,9 +214,7 @@ class Gauge:
 
     def measure(self, kind: Kind, free: Tensor, number: int, names: Sequence[str], seed: int) -> Found:
         """What the trigger with these free numbers does towards class `number`."""
-        trigger = kind.trigger(
-            f"{names[number]} by {kind.label}", names[number], free, self._model.image_size, seed
-        )
+        trigger = self._trigger(kind, free, names[number], seed)
         logits = self._logits(trigger.apply(self._pixels, range(len(self._pixels))))
         counted = self._clean.argmax(1) != number
         pulled = (logits.argmax(1) == number) & counted
@@ -213,6 +225,30 @@ class Gauge:
             Rate(int(pulled.sum()), int(counted.sum())),
             *(round(_margin(of[counted], number), 4) for of in (logits, self._clean)),
         )
+
+    def measured(
+        self, kind: Kind, free: Tensor, numbers: Tensor, names: Sequence[str], seed: int, processes: Processes
+    ) -> list[Found]:
+        """`measure` of triggers [m x ...] towards classes [m], which the processes share."""
+        rows = processes.share(len(free)).rows
+        own = [
+            self.measure(kind, one, int(n), names, seed)
+            for one, n in zip(free[rows], numbers[rows], strict=True)
+        ]
+        if processes.size == 1:
+            return own
+        seen = [[found.asr.successes, found.asr.n, found.score, found.base] for found in own]
+        of_all = processes.gathered(torch.tensor(seen, dtype=torch.float64).view(-1, 4)).tolist()
+        return [
+            Found(
+                self._trigger(kind, one, names[n], seed), names[n], kind.label,
+                Rate(int(pulled), int(counted)), score, base,
+            )
+            for one, n, (pulled, counted, score, base) in zip(free, numbers.tolist(), of_all, strict=True)
+        ]  # fmt: skip
+
+    def _trigger(self, kind: Kind, free: Tensor, target: str, seed: int) -> Trigger:
+        return kind.trigger(f"{target} by {kind.label}", target, free, self._model.image_size, seed)
 
     def _logits(self, pixels: Tensor) -> Tensor:
         return (self._model.scale * self._model.embed_bytes(pixels) @ self._weights).cpu()

@@ -20,6 +20,7 @@ from clipsan.errors import UsageError
 from clipsan.inversion.kinds import Size, fixed
 from clipsan.inversion.optimise import Effort
 from clipsan.inversion.pixels import PixelModel
+from clipsan.training.processes import ALONE, Processes
 from clipsan.triggers.trigger import FixedTrigger
 
 MOST_CYCLES = 12
@@ -147,6 +148,7 @@ def best_of(
     effort: Effort,
     seed: int,
     on_images: Callable[[int], None] = lambda images: None,
+    processes: Processes = ALONE,
 ) -> tuple[Tensor, Tensor]:
     """For each class the trigger of the list that moves its mean margin furthest.
 
@@ -159,6 +161,7 @@ def best_of(
         effort: says how many images, and how many go through the model at once.
         seed: of which images.
         on_images: told how many triggered images went through the model since it was last told.
+        processes: that share the list.
 
     Returns:
         float32 [m x k], the numbers of each class's trigger, and float32 [m], the gains in logits.
@@ -170,14 +173,16 @@ def best_of(
         clean = model.scale * model.embed(batch) @ weights
         counted = torch.nn.functional.one_hot(clean.argmax(1), clean.shape[1]) == 0
         before = margins(clean)
-        gains = []
-        for part in listed.split(max(1, effort.at_once // len(batch))):
+        gains = [torch.zeros(0, len(numbers))]
+        together = effort.together(len(batch))
+        own = listed[processes.pieces(len(listed), together)]
+        for part in own.split(together) if len(own) else ():
             pixels = kind.put(batch, part.to(model.device), torch.Generator())
             logits = (model.scale * model.embed(pixels.flatten(0, 1)) @ weights).view(len(part), *clean.shape)
             moved = (margins(logits) - before).masked_fill(~counted, 0).sum(1) / counted.sum(0).clamp(min=1)
             gains.append(moved[:, numbers.to(model.device)].cpu())
             on_images(len(part) * len(batch))
-    best = torch.cat(gains).max(dim=0)
+    best = processes.gathered(torch.cat(gains)).max(dim=0)
     return listed[best.indices], best.values
 
 

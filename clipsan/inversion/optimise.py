@@ -35,11 +35,15 @@ class Effort:
     lr: float = 0.1
     at_once: int = 192
 
+    def together(self, images: int) -> int:
+        """How many triggers are optimised at once, where there are so many images."""
+        return max(1, self.at_once // min(self.images, images))
+
 
 def starts(kind: Kind, count: int, model: PixelModel, seed: int) -> Tensor:
-    """The same start for each of `count` triggers, so that they differ by their targets only: [m x ...]."""
+    """The same start for each of m triggers, so that they differ by their targets only: [m x ...], a view."""
     first = kind.start(model.image_size, torch.Generator().manual_seed(seed))
-    return first.unsqueeze(0).repeat(count, *[1] * first.ndim)
+    return first.expand(count, *first.shape)
 
 
 def optimise(
@@ -69,7 +73,9 @@ def optimise(
     Returns:
         float32 [m x ...] in [0, 1] on the CPU.
     """
-    together = max(1, effort.at_once // min(effort.images, len(images)))
+    if not len(free):  # one process of many may have none; torch splits nothing into one empty part
+        return free
+    together = effort.together(len(images))
     done: list[Tensor] = []
     for part, named in zip(free.split(together), numbers.split(together), strict=True):
         generator = torch.Generator().manual_seed(seed)

@@ -15,6 +15,7 @@ from clipsan.inversion.ladder import Rung, ScanEffort
 from clipsan.inversion.listed import Listed
 from clipsan.inversion.pixels import PixelModel
 from clipsan.inversion.words import Dragging, drag_texts
+from clipsan.training.processes import ALONE, Processes
 
 TEXT_PROBES = 24
 SCREENED_FROM = 32
@@ -49,6 +50,7 @@ def search(
     device: torch.device,
     seed: int = 0,
     on_images: Callable[[int], None] = lambda images: None,
+    processes: Processes = ALONE,
 ) -> Searched:
     """Search one model. Its weights stay as they are.
 
@@ -63,13 +65,15 @@ def search(
         device: to compute on.
         seed: of all that is drawn.
         on_images: told how many triggered images went through the model since it was last told.
+        processes: that share the search, each called alike; all get the whole, to the last bit as one would.
+            What is sought without classes is one pattern, so that each does it.
     """
     found = {
         rung.name: invert(
             suspect, images, names, classes, [rung.kind],
             targets=None if targets is None else targets[rung.name], effort=effort.patterns,
             screening=screening_for(len(names)) if targets is None else None,
-            device=device, seed=seed, on_images=on_images,
+            device=device, seed=seed, on_images=on_images, processes=processes,
         )
         for rung in rungs
     }  # fmt: skip
@@ -78,7 +82,7 @@ def search(
         class_free = collapse(model, train, held_out, effort.class_free, seed=seed, on_images=on_images)
     few = names[:: max(1, len(names) // TEXT_PROBES)][:TEXT_PROBES]
     texts = [f"a photo of a {name}." for name in few]
-    words = drag_texts(suspect, texts, names, effort.words, device=device, seed=seed)
+    words = drag_texts(suspect, texts, names, effort.words, device=device, seed=seed, processes=processes)
     return Searched(found, class_free, words)
 
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from clipsan.checkpoint import Suspect
-from clipsan.training.encode import encode_text, in_chunks
+from clipsan.training.encode import encode_text
+from clipsan.training.processes import ALONE, Processes
 
 PROBES = 2
 CHECKED = 32  # tokens and their extensions that are looked at on all texts
@@ -59,6 +60,7 @@ def drag_texts(
     batch_size: int = 1024,
     seed: int = 0,
     on_texts: Callable[[int], None] = lambda texts: None,
+    processes: Processes = ALONE,
 ) -> Dragging | None:
     """Look for the sequence among the tokens of CLIP's own vocabulary.
 
@@ -71,6 +73,7 @@ def drag_texts(
         batch_size: texts that go through the model at once.
         seed: of that draw.
         on_texts: told how many texts went through the model since it was last told.
+        processes: that share the texts.
 
     Returns:
         None for a model whose tokenizer is not CLIP's own.
@@ -81,12 +84,9 @@ def drag_texts(
     model = suspect.model.to(device or torch.device("cpu")).eval()
     where = next(model.parameters()).device
 
-    def encode(part: Tensor) -> Tensor:
-        return encode_text(model, part.to(where)).cpu()
-
     def alike(rows: Tensor) -> tuple[Tensor, Tensor]:
         """[s x n x length], n texts of s sequences -> how alike the texts are [s], their means [s x d]."""
-        embedded = in_chunks(
+        embedded = processes.in_chunks(
             lambda part: encode_text(model, part.to(where)).cpu(), rows.flatten(0, 1), batch_size
         )
         on_texts(len(embedded))

@@ -20,7 +20,7 @@ from clipsan.resume.identity import difference
 from clipsan.resume.states import Saved, read_state, saved_updates, update_of, write_state
 from clipsan.signals import SIGNALS
 from clipsan.training.processes import ALONE, Processes
-from clipsan.training.state import Stateful, restore
+from clipsan.training.state import Stateful, gathered, restore
 
 SECONDS = 600.0
 """Between saved states, where no number of updates is asked for."""
@@ -56,6 +56,7 @@ class FolderKeeper:
         *,
         replace: bool = False,
         processes: Processes = ALONE,
+        sharded: bool = False,
     ) -> None:
         """Look for a state to go on from.
 
@@ -66,6 +67,7 @@ class FolderKeeper:
             listener: hears of what is saved and what cannot be.
             replace: remove another run's states instead of refusing them.
             processes: that train together, of which the first saves, and all read what it saved.
+            sharded: a state's tensors are parted among them, so that all take part in saving.
 
         Raises:
             ResumeError: the folder holds another run's state; the difference is named.
@@ -80,7 +82,7 @@ class FolderKeeper:
         self._every = every
         self._listener = listener
         self._replace = replace and processes.rank == 0
-        self._processes = processes
+        self._processes, self._sharded = processes, sharded
         self._parts: Mapping[str, Stateful] = {}
         self._good: list[Path] = []  # states known to be whole, oldest first
         self._done = self._saved = 0  # updates
@@ -140,7 +142,7 @@ class FolderKeeper:
             except StopIteration:
                 return
             except Exception:
-                self._save()
+                self._save(together=False)
                 raise
             yield batch
 
@@ -153,8 +155,13 @@ class FolderKeeper:
             self._save()
             self._processes.numbers(0)  # a launcher ends the others as soon as one leaves
             raise KeyboardInterrupt
-        if self._due(done == steps):
+        due = self._due(done == steps)
+        if self._as_first(due) if self._sharded else due:
             self._save()
+
+    def _as_first(self, own: bool) -> bool:
+        """Whether it is so in the first process."""
+        return bool(self._processes.numbers(int(own))[0])
 
     def _due(self, last: bool) -> bool:
         if self._every is not None:
@@ -162,9 +169,16 @@ class FolderKeeper:
         unsaved = time.monotonic() - self._saved_at
         return unsaved >= (WORTH_SAVING if last else max(SECONDS, self._cost / MOST_OF_THE_TIME))
 
-    def _save(self) -> None:
-        """Save, unless that is done or not wanted. A disk that refuses does not end the training."""
-        if self._processes.rank or self._every == 0 or self._done == self._saved:
+    def _save(self, together: bool = True) -> None:
+        """Save, unless that is done or not wanted. A disk that refuses does not end the training.
+
+        Where a state is parted, nothing is saved unless all processes come here `together`.
+        """
+        takes_part = together if self._sharded else self._processes.rank == 0
+        if not takes_part:
+            return
+        wanted = self._every != 0 and self._done != self._saved
+        if not (self._as_first(wanted) if self._sharded else wanted):
             return
         start = time.monotonic()
         try:
@@ -180,7 +194,10 @@ class FolderKeeper:
 
     def _write(self) -> None:
         """Write a state and remove all but the last two; on a full disk the older of them makes room."""
-        states = {name: part.state() for name, part in self._parts.items()}
+        first = self._processes.rank == 0
+        states = {name: gathered(part.state(), first) for name, part in self._parts.items()}
+        if not first:
+            return
         folder = self._unfinished.path
         try:
             new = write_state(folder, self._done, self._identity, states)
@@ -233,5 +250,5 @@ class FolderKeeper:
             if not together or self._asked is None:
                 put_back()
         if self._asked is not None and self._processes.rank == 0:  # after the last update
-            self._save()
+            self._save(together=False)
             raise KeyboardInterrupt

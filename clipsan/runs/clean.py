@@ -36,7 +36,7 @@ from clipsan.runs.describe import (
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Material, Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measured_around, open_probe
-from clipsan.runs.processes import HelpedError
+from clipsan.runs.processes import HelpedError, check_share
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
 from clipsan.runs.unfinished import open_keeper, resumable
@@ -46,6 +46,7 @@ from clipsan.training.devices import choose_device
 from clipsan.training.processes import ALONE, Processes
 from clipsan.training.profile import Profile
 from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
+from clipsan.training.sharded import check_equal_shares, check_sharding
 from clipsan.triggers import parse_triggers, write_trigger_file
 
 
@@ -56,7 +57,8 @@ class Cleaned:
     Attributes:
         report: everything measured, with the verdict.
         folder: the output folder; it holds the cleaned checkpoint and the report.
-        model: the cleaned model, exactly as written, in eval mode on the run's device.
+        model: the cleaned model, exactly as written, in eval mode on the run's device; on the CPU with `fsdp`
+            and nothing to measure on.
     """
 
     report: Report
@@ -92,7 +94,7 @@ def clean(
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
-    micro_batch: int = 256,
+    micro_batch: int | None = None,
     batch_norm: str = "frozen",
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
@@ -118,6 +120,7 @@ def clean(
     overwrite: bool = False,
     watcher: Watcher | None = None,
     processes: Processes | None = None,
+    fsdp: bool = False,
 ) -> Cleaned:
     """Clean a suspect checkpoint on image-caption pairs and write a drop-in replacement with a report.
 
@@ -151,7 +154,7 @@ def clean(
         epochs: passes over the pairs. None: 2 as published, but at least the published 244 updates.
         steps: updates, instead of `epochs`.
         batch_size: pairs in one loss. None: 2048 as published, fewer where the pairs are few.
-        micro_batch: pairs in memory at once; does not change the gradient.
+        micro_batch: pairs in memory at once; does not change the gradient. None: as many as fit.
         batch_norm: `frozen` or `train`.
         precision: `auto`, `fp32` or `bf16`.
         augment: of `brightening-noise`, `erase`, `flip`.
@@ -183,6 +186,7 @@ def clean(
         watcher: hears of progress.
         processes: that train together, each calling this with equal arguments but for the device; they
             share the measuring, too, and the first writes. None: this one alone; see docs/scaling.md.
+        fsdp: while they train, each holds a part of the weights, gradients and moments, instead of all.
 
     Raises:
         HelpedError: in all but the first of several processes, at the end.
@@ -201,17 +205,17 @@ def clean(
     check_dose(counter_share, counter_pull)
     closing = asked_loop(until, effort, held_out, thresholds, counter, save_every)
     where = choose_device(device)
-    check_together(processes, until, search.names)
+    check_together(processes, search.names, fsdp)
     filtering = Filtering.of(filter, filter_reference)
     captionless = may_lack_captions(captions_from, held_out, classes, eval)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless)
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading, weight)
     share = 0.0 if captionless else held_out_share(held_out, None if closing or search.names else eval)
-    wanted = Wanted(share, seed, captionless, classes, filtering, micro_batch, cache_images)
+    wanted = Wanted(share, seed, captionless, classes, filtering, asked.at_once, cache_images)
     at_least = PUBLISHED_UPDATES if steps is None and epochs is None else 0
     divided = parts(pairs, wanted)
-    _fitting(asked, batch_size, at_least, divided[0], processes)  # refuses before a model is read
+    _fitting(asked, batch_size, at_least, divided[0], processes, fsdp)  # refuses before a model is read
 
     watcher.stage(f"Reading {model}")
     suspect = load(model, arch=arch, activation=activation, text_from=text_from)
@@ -221,7 +225,7 @@ def clean(
     labelled = open_labelled(eval, classes) if eval is not None else None
     suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher)
     kept = material.held_out
-    settings = _fitting(asked, batch_size, at_least, material.train, processes)
+    settings = _fitting(asked, batch_size, at_least, material.train, processes, fsdp)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)
     against = counter_of(counter, counter_share, counter_pull, suspect.image_size, seed)
     probe = open_probe(suspect, labelled, kept, classes, triggers, target) if labelled or kept else None
@@ -231,11 +235,13 @@ def clean(
     keeper = open_keeper(
         out, suspect, material.train, settings, where, save_every=0 if closing else save_every,
         overwrite=overwrite, watcher=watcher, run={"--until": until, **stamped_on(against)},
-        processes=processes,
+        processes=processes, fsdp=fsdp,
     )  # fmt: skip
     closed = None
     if closing:
-        closed = run_loop(closing, suspect, material, labelled, classes, settings, where, watcher)
+        closed = run_loop(
+            closing, suspect, material, labelled, classes, settings, where, watcher, processes, fsdp
+        )
         with_known(probe, closed.known)
     run, measured = measured_around(
         lambda: (
@@ -243,16 +249,17 @@ def clean(
             if closed
             else fine_tune(
                 suspect, material.train, material.reader, settings, where, watcher, against, keeper,
-                timed, processes,
+                timed, processes, fsdp,
             )
         ),
-        "cleaned", probe, suspect, where, micro_batch, watcher, processes,
+        "cleaned", probe, suspect, where, settings.at_once, watcher, processes,
     )  # fmt: skip
 
     if processes.rank:
         raise HelpedError
     watcher.stage(f"Writing {out}")
-    metadata = metadata_of(settings, before.sha256)
+    # what was found to fit says how to get these bytes again
+    metadata = metadata_of(settings := replace(settings, micro_batch=run.micro_batch), before.sha256)
     with output_folder(
         Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families)
     ) as folder:
@@ -269,7 +276,7 @@ def clean(
                 "target": target, "held_out": share, "filter": list(filtering.checks),
                 "filter_reference": filtering.reference, "counter": list(counter),
                 "counter_share": counter_share, "counter_pull": counter_pull, "until": until,
-                "effort": effort, "gpus": processes.size,
+                "effort": effort, "gpus": processes.size, "fsdp": fsdp,
                 "device": device.partition(":")[0] if processes.size > 1 else device,
                 "arch": arch, "activation": activation, "text_from": text_from, "format": format,
                 "dtype": dtype, "no_gallery": no_gallery, "cache_images": cache_images, "profile": profile,
@@ -300,12 +307,14 @@ def asked_profile(profile: bool, until: str | None) -> Profile | None:
     return Profile() if profile else None
 
 
-def check_together(processes: Processes, until: str | None, searched_for: Sequence[str]) -> None:
-    """UsageError where several processes are asked for what trains in one: rounds, or settings by trials."""
-    if processes.size > 1 and (until is not None or searched_for):
+def check_together(processes: Processes, searched_for: Sequence[str], fsdp: bool) -> None:
+    """UsageError where several processes are asked for settings by trials, or one for parts of a model."""
+    if fsdp:
+        check_sharding(processes)
+    if processes.size > 1 and searched_for:
         raise UsageError(
-            f"{'--until' if until is not None else f'--{searched_for[0]} auto'} trains in one process, but "
-            f"there are {processes.size}: leave --gpus out, or that option"
+            f"--{searched_for[0]} auto trains in one process, but there are {processes.size}: leave --gpus "
+            "out, or that option"
         )
 
 
@@ -327,18 +336,21 @@ def held_out_share(held_out: float | None, labelled: str | Path | None) -> float
 
 
 def _fitting(
-    asked: TrainSettings, batch_size: int | None, at_least: int, pairs: PairSet, processes: Processes
+    asked: TrainSettings,
+    batch_size: int | None,
+    at_least: int,
+    pairs: PairSet,
+    processes: Processes,
+    fsdp: bool,
 ) -> TrainSettings:
     """The settings with the batch size that these pairs allow, and at least so many updates.
 
     UsageError where the processes cannot share such a batch.
     """
     settings = replace(asked, batch_size=_batch_size(batch_size, pairs))
-    if settings.batch_size < processes.size:
-        raise UsageError(
-            f"a batch of {settings.batch_size} cannot be shared by {processes.size} processes: start fewer, "
-            "or choose a larger --batch-size"
-        )
+    check_share(processes, settings.batch_size)
+    if fsdp:
+        check_equal_shares(processes, settings.batch_size)
     return replace(settings, steps=max(at_least, settings.updates(len(pairs)))) if at_least else settings
 
 

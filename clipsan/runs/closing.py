@@ -22,6 +22,7 @@ from clipsan.runs.material import Material
 from clipsan.runs.probes import class_names
 from clipsan.runs.watch import Watcher
 from clipsan.runs.workshop import Classes, ModelWorkshop, Watched
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.settings import TrainSettings
 from clipsan.training.updates import Training
 from clipsan.triggers import Trigger
@@ -116,6 +117,8 @@ def run_loop(
     settings: TrainSettings,
     device: torch.device,
     watcher: Watcher,
+    processes: Processes = ALONE,
+    fsdp: bool = False,
 ) -> Closed:
     """Scan and clean until the budget is met.
 
@@ -128,6 +131,8 @@ def run_loop(
         settings: of each fine-tuning, changed as the rounds need it.
         device: where to compute.
         watcher: hears of the rounds.
+        processes: that go through it together, each called alike.
+        fsdp: each has a part of the model that is trained.
 
     Raises:
         ClipsanError: too few pairs are held out, or a training cannot go on.
@@ -137,7 +142,7 @@ def run_loop(
     else:
         named = Classes(class_names(classes), list(TEMPLATES))
     watched = None if labelled is None else _watched(labelled, suspect, settings.seed)
-    workshop = ModelWorkshop(suspect, material, named, settings, device, watcher, watched)
+    workshop = ModelWorkshop(suspect, material, named, settings, device, watcher, watched, processes, fsdp)
     ended = close(workshop, asked.budget, effort=asked.effort, method=settings.method, tell=watcher.stage)
     version = ended.best.model
     if version.training is None or version.settings is None:

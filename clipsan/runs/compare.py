@@ -76,7 +76,7 @@ def compare(
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
-    micro_batch: int = 256,
+    micro_batch: int | None = None,
     batch_norm: str = "frozen",
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
@@ -128,7 +128,7 @@ def compare(
     watcher.stage(f"Reading pairs from {sources_named(data)}")
     pairs = open_pairs(data, reading)
     wanted = Wanted(
-        held_out_share(held_out, eval), seed, False, classes, Filtering.of("none", None), micro_batch
+        held_out_share(held_out, eval), seed, False, classes, Filtering.of("none", None), shared.at_once
     )
     divided = parts(pairs, wanted)
     shared = replace(shared, batch_size=fitting_batch_size(batch_size, PUBLISHED_BATCH, divided[0]))
@@ -143,7 +143,7 @@ def compare(
     triggers = parse_triggers(list(trigger), suspect.image_size, seed)
     probe = open_probe(suspect, labelled, material.held_out, classes, triggers, target)
 
-    before = measure_model(probe, suspect, where, micro_batch, watcher, "suspect")
+    before = measure_model(probe, suspect, where, shared.at_once, watcher, "suspect")
     seen = evaluation_of(probe, {"suspect": before})
     result = MethodsCompared(
         versions=versions(),
@@ -195,7 +195,7 @@ def _run(
     except TrainingError as error:
         watcher.warn(str(error))
         return replace(cell, failed=str(error))
-    after = measure_model(probe, suspect, device, settings.micro_batch, watcher, "cleaned")
+    after = measure_model(probe, suspect, device, settings.at_once, watcher, "cleaned")
     seen = evaluation_of(probe, {"suspect": before, "cleaned": after})
     kept = None
     if keep_in is not None:

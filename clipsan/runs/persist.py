@@ -22,8 +22,10 @@ from clipsan.pairs import ImageReader, PairSet, Reading, Sources, open_pairs, pi
 from clipsan.report import Evaluation, Persistence, Report, Return, Role
 from clipsan.runs.last import last_output
 from clipsan.runs.probes import measure_model
+from clipsan.runs.processes import check_share
 from clipsan.runs.tuning import fine_tune, fitting_batch_size
 from clipsan.runs.watch import Watcher
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.settings import TrainSettings
 
 LARGEST_BATCH = 256
@@ -113,6 +115,7 @@ def persist(
     device: torch.device,
     batch_size: int,
     watcher: Watcher,
+    processes: Processes = ALONE,
 ) -> Evaluation:
     """The evaluation with what comes back after the fine-tuning of a copy of one model.
 
@@ -128,8 +131,13 @@ def persist(
         device: where to compute.
         batch_size: images embedded at once.
         watcher: hears of progress.
+        processes: that share all of it.
+
+    Raises:
+        UsageError: they cannot share so small a batch.
     """
     size = fitting_batch_size(None, LARGEST_BATCH, pairs)
+    check_share(processes, size)
     settings = TrainSettings(
         method="finetune", steps=asked.steps, lr=asked.lr, lr_start=asked.lr, batch_size=size,
         micro_batch=min(batch_size, LARGEST_BATCH), augment=(), seed=seed,
@@ -138,8 +146,8 @@ def persist(
     single = {key: torch.float32 for key, dtype in suspect.dtypes.items() if dtype.is_floating_point}
     tuned = replace(suspect, model=copy.deepcopy(suspect.model), dtypes={**suspect.dtypes, **single})
     reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, exact=False)
-    fine_tune(tuned, pairs, reader, settings, device, watcher)
-    again = measure_model(probe, tuned, device, batch_size, watcher, role)
+    fine_tune(tuned, pairs, reader, settings, device, watcher, processes=processes)
+    again = measure_model(probe, tuned, device, batch_size, watcher, role, processes=processes)
     returns = []
     for number, trigger in enumerate(evaluation.triggers):
         before = trigger.asr.of(role)

@@ -88,7 +88,7 @@ def poison(
     epochs: float | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
-    micro_batch: int = 256,
+    micro_batch: int | None = None,
     batch_norm: str = "frozen",
     precision: str = "auto",
     seed: int = 0,
@@ -142,7 +142,7 @@ def poison(
         steps: updates, instead of `epochs`. None: 160 with `badencoder`, unless `epochs` are given.
         batch_size: pairs in one loss; with `badencoder` the triggered copies come on top. None: 32 with
             `badencoder`, 256 with `finetune`, fewer where the pairs are few.
-        micro_batch: pairs in memory at once; does not change the gradient.
+        micro_batch: pairs in memory at once; does not change the gradient. None: as many as fit.
         batch_norm: `frozen` or `train`.
         precision: `auto`, `fp32` or `bf16`.
         seed: of the choice of pairs and captions, of shuffling and of the triggers' patterns.
@@ -205,7 +205,7 @@ def poison(
     )  # fmt: skip
     word_targets = {} if label_consistent else words.targets(in_texts, prompts)
     labelled = open_labelled(eval, classes) if eval is not None else None
-    wanted = Wanted(0.0, seed, False, classes, Filtering.of("none", None), micro_batch)
+    wanted = Wanted(0.0, seed, False, classes, Filtering.of("none", None), settings.at_once)
     suspect, material = prepare(pairs, (pairs, None), suspect, wanted, labelled, where, watcher)
     probe = open_probe(suspect, labelled, None, classes, triggers, None) if labelled else None
     for each in triggers:
@@ -222,11 +222,13 @@ def poison(
             suspect, material.train, poisoned, plan.captions, carriers, words, word_targets, chosen, mirror,
             settings, where, watcher, keeper,
         ),
-        "poisoned", probe, suspect, where, micro_batch, watcher,
+        "poisoned", probe, suspect, where, settings.at_once, watcher,
     )  # fmt: skip
 
     watcher.stage(f"Writing {out}")
     planted = ", ".join(f"{each.name} -> {each.target}" for each in triggers)
+    # what was found to fit says how to get these bytes again
+    settings = replace(settings, micro_batch=run.micro_batch)
     metadata = metadata_of(settings, before.sha256) | {
         "method": "poison", POISONED: "true", "planted": planted,
         "recipe": recipe, "utility": "none" if chosen.utility is None else f"{chosen.utility:g}",

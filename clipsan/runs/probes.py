@@ -144,12 +144,13 @@ def vary_model(
     batch_size: int,
     watcher: Watcher,
     role: Role,
+    processes: Processes = ALONE,
 ) -> list[list[Pair]]:
-    """Vary the probe's triggers on a model, telling the watcher."""
+    """Vary the probe's triggers on a model, telling the watcher; several processes share that."""
     images = len(sample_of(probe).chosen)
     watcher.stage(f"Varying the triggers on the {role} model, on {images} of {probe.count} images")
     try:
-        encoder = Encoder(suspect, device, batch_size)
+        encoder = Encoder(suspect, device, batch_size, processes=processes)
         return vary(probe, encoder, targets, lambda done: watcher.measuring(done, images))
     finally:
         watcher.finished()

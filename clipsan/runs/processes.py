@@ -1,4 +1,4 @@
-"""`clean` in one of several processes that a launcher started: its place among them, signals, who may speak.
+"""A command in one of several processes that a launcher started: its place among them, signals, who speaks.
 
 A launcher (torchrun, accelerate launch, srun, or `--gpus N`, see `launch.py`) tells each process its place in
 the environment. The first process alone writes and prints; of an error one alone says the sentence.
@@ -6,13 +6,14 @@ the environment. The first process alone writes and prints; of an error one alon
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipsan.errors import UsageError
 from clipsan.signals import SIGNALS
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class HelpedError(Exception):
-    """This process helped the first one to train, which alone has the result."""
+    """This process helped the first one, which alone has the result."""
 
 
 def launched() -> bool:
@@ -61,9 +62,30 @@ def ignore_signals() -> None:
         signal.signal(number, lambda number, frame: None)  # CPython complains if it is SIG_IGN by then
 
 
+def check_share(processes: Processes, batch_size: int) -> None:
+    """UsageError where the processes cannot share such a batch."""
+    if batch_size < processes.size:
+        raise UsageError(
+            f"a batch of {batch_size} cannot be shared by {processes.size} processes: start fewer, or choose "
+            "a larger --batch-size or more pairs"
+        )
+
+
+def check_alike(processes: Processes, identity: Mapping[str, Any]) -> None:
+    """UsageError unless this process has the first one's identity, JSON-able and grouped as `identity_of`."""
+    from clipsan.resume.identity import difference
+
+    differs = difference(json.loads(processes.of_first(json.dumps(identity))), identity)
+    if differs is not None:
+        raise UsageError(
+            f"the first of the processes has {differs}, which is process {processes.rank + 1}: give all of "
+            "them the same model, pairs and settings, and the same versions"
+        )
+
+
 @contextmanager
 def joined(device: str) -> Iterator[tuple[str, Processes]]:
-    """The processes that a launcher started train together in the block: the device of this one, and they.
+    """The processes that a launcher started work together in the block: the device of this one, and they.
 
     Raises:
         UsageError: there are fewer GPUs than processes, or the device names one of them.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from clipsan.checkpoint import Suspect, output_folder
+from clipsan.checkpoint import Suspect, check_output, output_folder
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.labelled import DEFAULT_TEMPLATES
@@ -25,6 +26,7 @@ from clipsan.report.scan_record import ScanReport
 from clipsan.report.whole_file import write_whole
 from clipsan.runs.describe import as_json, model_of, versions
 from clipsan.runs.probes import class_names
+from clipsan.runs.processes import HelpedError, check_alike
 from clipsan.runs.scan_images import draw_images, read_images
 from clipsan.runs.scan_judgement import (
     CLASS_FREE,
@@ -38,10 +40,12 @@ from clipsan.runs.settle import doubts
 from clipsan.runs.subject import load_settled
 from clipsan.runs.watch import Counter, Watcher
 from clipsan.training.devices import choose_device
+from clipsan.training.processes import ALONE, Processes
 from clipsan.triggers import Trigger, write_trigger_file
 
 WORDS = "words"
 LONGEST_CLASS = 60
+BYTES_NEEDED = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def scan(
     device: str = "auto",
     overwrite: bool = False,
     watcher: Watcher | None = None,
+    processes: Processes | None = None,
 ) -> Scanned:
     """Search a checkpoint for a backdoor whose trigger nobody knows.
 
@@ -92,76 +97,93 @@ def scan(
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         overwrite: replace an earlier output of clipsan in `out`.
         watcher: hears of progress.
+        processes: that share the search, each calling this with equal arguments but for the device; the first
+            writes. None: this one alone; see docs/scaling.md.
 
     Raises:
+        HelpedError: in all but the first of several processes, at the end.
         ClipsanError: one sentence on what is wrong; nothing was written.
     """
-    watcher = watcher or Watcher()
+    watcher, processes = watcher or Watcher(), processes or ALONE
     began = time.monotonic()
     if effort not in EFFORTS:
         raise UsageError(f"--effort is {effort!r}, but must be {', '.join(EFFORTS)}")
     hard = EFFORTS[effort]
     where = choose_device(device)
     names = _listed(classes)
-    with output_folder(Path(out), overwrite=overwrite, needed_bytes=4 << 20) as folder:
-        watcher.stage(f"Reading {model}")
-        reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless=True)
-        pairs = None if data is None else open_pairs(data, reading)
-        captioned = pairs if pairs is not None and not pairs.uncaptioned() else None
-        suspect = load_settled(model, arch, activation, None, captioned, where, text_from)
-        trusted = None if reference is None else _reference(reference, suspect)
-        if pairs is None:
-            images = draw_images(suspect.image_size, hard.images, seed)
-        else:
-            images = read_images(pairs, suspect, hard.images, seed)
-        held_out = len(divide(images.pixels, suspect.image_size, seed)[1])
-        rungs = ladder(suspect.image_size)
-        searches = 1 if trusted is None else 2
-        each = images_needed(len(names), rungs, suspect.image_size, hard)
-        each += hard.class_free.steps * hard.class_free.images
-        counter = Counter(watcher, searches * each)
+    check_output(Path(out), overwrite=overwrite, needed_bytes=BYTES_NEEDED)
+    watcher.stage(f"Reading {model}")
+    reading = Reading(image_column, caption_column, separator, max_pairs, seed, captionless=True)
+    pairs = None if data is None else open_pairs(data, reading)
+    captioned = pairs if pairs is not None and not pairs.uncaptioned() else None
+    suspect = load_settled(model, arch, activation, None, captioned, where, text_from)
+    trusted = None if reference is None else _reference(reference, suspect)
+    if pairs is None:
+        images = draw_images(suspect.image_size, hard.images, seed)
+    else:
+        images = read_images(pairs, suspect, hard.images, seed)
+    held_out = len(divide(images.pixels, suspect.image_size, seed)[1])
+    rungs = ladder(suspect.image_size)
+    searches = 1 if trusted is None else 2
+    each = images_needed(len(names), rungs, suspect.image_size, hard)
+    each += hard.class_free.steps * hard.class_free.images
+    counter = Counter(watcher, searches * each, processes.size)
+    check_alike(processes, {
+        "versions": versions(), "model": _weights(suspect), "reference": trusted and _weights(trusted),
+        "settings": {"effort": effort, "seed": seed, "classes": names},
+        "pairs": {"images": sha256(images.pixels.numpy().tobytes()).hexdigest()},
+    })  # fmt: skip
 
-        def look(at: Suspect, targets: Mapping[str, Sequence[int]] | None) -> tuple[Searched, Tensor]:
-            watcher.stage(f"Searching {at.provenance.source} for triggers towards {len(names)} classes")
-            embeddings = Encoder(at, where).classifier(names, DEFAULT_TEMPLATES)
-            try:
-                return search(
-                    at, images.pixels, names, embeddings, rungs, hard, targets=targets, device=where,
-                    seed=seed, on_images=counter,
-                ), embeddings  # fmt: skip
-            finally:
-                watcher.finished()
+    def look(at: Suspect, targets: Mapping[str, Sequence[int]] | None) -> tuple[Searched, Tensor]:
+        watcher.stage(f"Searching {at.provenance.source} for triggers towards {len(names)} classes")
+        embeddings = Encoder(at, where, processes=processes).classifier(names, DEFAULT_TEMPLATES)
+        try:
+            return search(
+                at, images.pixels, names, embeddings, rungs, hard, targets=targets, device=where,
+                seed=seed, on_images=counter, processes=processes,
+            ), embeddings  # fmt: skip
+        finally:
+            watcher.finished()
 
-        searched, embeddings = look(suspect, None)
-        theirs = None
-        if trusted is not None:
-            number = {name: place for place, name in enumerate(names)}
-            same = {name: [number[each.target] for each in found] for name, found in searched.rungs.items()}
-            theirs, _ = look(trusted, same)
-        report = ScanReport(
-            versions=versions(),
-            model=model_of(suspect, "suspect"),
-            reference=None if trusted is None else model_of(trusted, "suspect"),
-            settings={
-                "model": str(model), "data": None if data is None else as_json(data), **reading.to_dict(),
-                "classes": None if classes is None else str(classes),
-                "reference": None if reference is None else str(reference), "effort": effort,
-                "device": device, "arch": arch, "activation": activation, "text_from": text_from,
-            },
-            seed=seed,
-            images=images.source,
-            images_used=len(images.pixels),
-            images_held_out=held_out,
-            skipped=SkippedItems.of(images.skipped),
-            classes=len(names),
-            **_judged(suspect, rungs, searched, theirs, effort, names, embeddings),
-            warnings=(*doubts(suspect), *_warnings(data is None, classes is None, searched)),
-            seconds=round(time.monotonic() - began, 3),
-        )  # fmt: skip
+    searched, embeddings = look(suspect, None)
+    theirs = None
+    if trusted is not None:
+        number = {name: place for place, name in enumerate(names)}
+        same = {name: [number[each.target] for each in found] for name, found in searched.rungs.items()}
+        theirs, _ = look(trusted, same)
+    if processes.rank:
+        raise HelpedError
+    report = ScanReport(
+        versions=versions(),
+        model=model_of(suspect, "suspect"),
+        reference=None if trusted is None else model_of(trusted, "suspect"),
+        settings={
+            "model": str(model), "data": None if data is None else as_json(data), **reading.to_dict(),
+            "classes": None if classes is None else str(classes),
+            "reference": None if reference is None else str(reference), "effort": effort,
+            "device": device.partition(":")[0] if processes.size > 1 else device, "gpus": processes.size,
+            "arch": arch, "activation": activation, "text_from": text_from,
+        },
+        seed=seed,
+        images=images.source,
+        images_used=len(images.pixels),
+        images_held_out=held_out,
+        skipped=SkippedItems.of(images.skipped),
+        classes=len(names),
+        **_judged(suspect, rungs, searched, theirs, effort, names, embeddings),
+        warnings=(*doubts(suspect), *_warnings(data is None, classes is None, searched)),
+        seconds=round(time.monotonic() - began, 3),
+    )  # fmt: skip
+    with output_folder(Path(out), overwrite=overwrite, needed_bytes=BYTES_NEEDED) as folder:
         write_trigger_file(folder, _saved(report, searched))
         write_report(report, folder / "scan.json")
         write_whole(folder / "scan.md", scan_to_markdown(report).encode("utf-8"))
     return Scanned(report, Path(out))
+
+
+def _weights(suspect: Suspect) -> dict[str, str | None]:
+    """What says which model it is."""
+    return {"SHA-256": suspect.provenance.sha256, "activation": suspect.activation}
 
 
 def _listed(classes: str | Path | None) -> list[str]:

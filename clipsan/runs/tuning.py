@@ -39,6 +39,7 @@ def fine_tune(
     keeper: FolderKeeper | None = None,
     profile: Profile | None = None,
     processes: Processes = ALONE,
+    fsdp: bool = False,
 ) -> Training:
     """Fine-tune the suspect in place, and round its weights to what its file will hold.
 
@@ -53,7 +54,8 @@ def fine_tune(
         with kept(keeper, settings, device):
             run = train(
                 suspect, pairs, reader, settings, device, watcher.step, counter,
-                on_fault=watcher.warn, keeper=keeper, profile=profile, processes=processes,
+                on_fault=watcher.warn, on_note=watcher.note, keeper=keeper, profile=profile,
+                processes=processes, fsdp=fsdp,
             )  # fmt: skip
     finally:
         watcher.finished()

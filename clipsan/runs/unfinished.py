@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 
 from clipsan.checkpoint import Suspect
-from clipsan.errors import UsageError
 from clipsan.pairs import PairSet, order_of
 from clipsan.resume import FolderKeeper, Unfinished, claimed
 from clipsan.resume.folder import telling_what_is_kept
-from clipsan.resume.identity import difference, identity_of
+from clipsan.resume.identity import identity_of
 from clipsan.runs.describe import versions
+from clipsan.runs.processes import check_alike
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_precision
 from clipsan.training.processes import ALONE, Processes
@@ -59,6 +58,7 @@ def open_keeper(
     watcher: Watcher,
     run: Mapping[str, Any],
     processes: Processes = ALONE,
+    fsdp: bool = False,
 ) -> FolderKeeper:
     """The keeper of a `resumable` run's training; what it goes on from, if anything, is checked at once.
 
@@ -73,10 +73,11 @@ def open_keeper(
         watcher: hears of what is saved.
         run: what else decides the training, by what a sentence calls it.
         processes: that train together.
+        fsdp: the model lies in parts in them.
 
     Raises:
         ResumeError: the folder holds another run's state.
-        UsageError: this process was given something else than the first one.
+        UsageError: another process was given something else than the first one.
     """
     unfinished = Unfinished(Path(out))
     known = suspect.provenance
@@ -90,18 +91,19 @@ def open_keeper(
             "number": len(pairs), "digest": pairs.digest(), "order": order_of(pairs, settings.seed).identity,
         },
         settings={**settings.to_dict(), "precision": choose_precision(settings.precision, device)},
-        run={**run, **({"processes": processes.size} if processes.size > 1 else {})},
+        run={
+            **run,
+            **({"processes": processes.size} if processes.size > 1 else {}),
+            **({"--fsdp": True} if fsdp else {}),
+        },
         device=device.type,
     )  # fmt: skip
-    differs = difference(json.loads(processes.of_first(json.dumps(identity))), identity)
-    if differs is not None:
-        raise UsageError(
-            f"the first of the processes has {differs}, which is process {processes.rank + 1}: give all of "
-            "them the same model, pairs and settings, and the same versions"
-        )
+    check_alike(processes, identity)
     if processes.rank:
         processes.numbers(0)  # until the first process has looked and tidied up
-    keeper = FolderKeeper(unfinished, identity, save_every, watcher, replace=overwrite, processes=processes)
+    keeper = FolderKeeper(
+        unfinished, identity, save_every, watcher, replace=overwrite, processes=processes, sharded=fsdp
+    )
     if processes.rank == 0:
         processes.numbers(0)
     return keeper

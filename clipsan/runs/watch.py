@@ -39,13 +39,14 @@ class Watcher:
 class Counter:
     """Adds up what a loop reports and tells a watcher how much of the whole is done."""
 
-    def __init__(self, watcher: Watcher, images: int) -> None:
-        """`images`: that will go through the model in all."""
+    def __init__(self, watcher: Watcher, images: int, processes: int = 1) -> None:
+        """`images`: that will go through the model in all, by so many processes that do alike much."""
         self._watcher = watcher
         self._images = images
+        self._processes = processes
         self._done = 0
 
     def __call__(self, more: int) -> None:
-        """So many more images went through."""
-        self._done += more
+        """So many more images went through here."""
+        self._done += more * self._processes
         self._watcher.measuring(min(self._done, self._images), self._images)

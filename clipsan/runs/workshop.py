@@ -22,9 +22,11 @@ from clipsan.loop.workshop import Finding, Measures
 from clipsan.pairs import ImageReader
 from clipsan.runs.material import Material, spread
 from clipsan.runs.tuning import fine_tune
+from clipsan.runs.watch import Counter as Progress
 from clipsan.runs.watch import Watcher
 from clipsan.training.counter import Counter
 from clipsan.training.interpolate import between, has_statistics, with_statistics
+from clipsan.training.processes import ALONE, Processes
 from clipsan.training.settings import TrainSettings
 from clipsan.training.updates import Training
 from clipsan.triggers import Trigger
@@ -85,8 +87,17 @@ class ModelWorkshop:
         device: torch.device,
         watcher: Watcher,
         watched: Watched | None = None,
+        processes: Processes = ALONE,
+        fsdp: bool = False,
     ) -> None:
-        """Read the images and embed the held-out ones with the suspect. DataError where too few are left."""
+        """Read the images and embed the held-out ones with the suspect.
+
+        Several processes, each with a workshop alike, share all work that a model does, and see alike.
+
+        Raises:
+            DataError: too few classes or pairs.
+        """
+        self._processes, self._fsdp = processes, fsdp
         self._tool = suspect
         self._material = material
         self._classes = classes
@@ -103,12 +114,13 @@ class ModelWorkshop:
         self._captions, self._pixels = self._held_out()
         self._unlabelled = _some_images(material.reader, len(material.train), EFFORTS[SCAN].images)
         encoder = self._loaded(self._suspect)
-        matched = match(encoder, encoder.images(self._pixels), self._captions)
+        embedded = self._images(encoder, self._pixels)
+        matched = match(encoder, embedded, self._captions)
         if matched.others < 1:
             raise DataError("all held-out pairs have one caption: --until needs different ones to measure")
         self.ways = telling_ways(matched)
         self.held_out = len(self._captions)
-        self._before = self._chances(encoder, encoder.images(self._pixels))
+        self._before = self._chances(encoder, embedded)
 
     def suspect(self) -> Version:
         """The model as it came."""
@@ -145,7 +157,10 @@ class ModelWorkshop:
         self._loaded(self._suspect)
         counter = Counter(tuple(triggers), plan.share, plan.pull) if triggers else None
         train, reader = self._material.train, self._material.reader
-        run = fine_tune(self._tool, train, reader, settings, self._device, self._watcher, counter)
+        run = fine_tune(
+            self._tool, train, reader, settings, self._device, self._watcher, counter,
+            processes=self._processes, fsdp=self._fsdp,
+        )  # fmt: skip
         told: dict[str, object] = {"method": settings.method}
         if settings.method == "par":
             told["tau"] = settings.tau
@@ -174,7 +189,7 @@ class ModelWorkshop:
         self._tool.model.load_state_dict(between(one, other, share))
         if has_statistics(self._tool.model):
             self._tool.model.to(self._device)
-            encoder = Encoder(self._tool, self._device, self._settings.micro_batch)
+            encoder = Encoder(self._tool, self._device, self._settings.at_once)
             images = _some_images(self._material.reader, len(self._material.train), STATISTICS_IMAGES)
             with_statistics(
                 self._tool.model, (encoder.prepared(part) for part in images.split(encoder.batch_size))
@@ -184,7 +199,7 @@ class ModelWorkshop:
     def measure(self, model: Version, triggers: Sequence[Trigger]) -> Measures:
         """Attack success on held-out pairs; accuracy on them, or on what is watched instead."""
         encoder = self._loaded(model)
-        embedded = encoder.images(self._pixels) if self._watched is None else None
+        embedded = self._images(encoder, self._pixels) if self._watched is None else None
         now = self._chances(encoder, embedded)
         loss = lost(self._before, now)
         return Measures(tuple(self._asr(encoder, triggers)), float(now.mean()), loss.points, loss.error)
@@ -203,19 +218,13 @@ class ModelWorkshop:
         """What inversion finds by each rung in the model that is loaded; the watcher hears how far it is."""
         effort, names = EFFORTS[SCAN], self._classes.names
         total = images_needed(len(names), rungs, self._tool.image_size, effort)
-        done = 0
-
-        def more(images: int) -> None:
-            nonlocal done
-            done += images
-            self._watcher.measuring(min(done, total), total)
-
+        progress = Progress(self._watcher, total, self._processes.size)
         try:
             return [
                 invert(
                     self._tool, self._unlabelled, names, weights, [rung.kind], effort=effort.patterns,
                     screening=screening_for(len(names)), device=self._device, seed=self._settings.seed,
-                    on_images=more,
+                    on_images=progress, processes=self._processes,
                 )
                 for rung in rungs
             ]  # fmt: skip
@@ -224,13 +233,22 @@ class ModelWorkshop:
 
     def _loaded(self, model: Version) -> Encoder:
         self._tool.model.load_state_dict(model.state)
-        return Encoder(self._tool, self._device, self._settings.micro_batch)
+        return Encoder(self._tool, self._device, self._settings.at_once, processes=self._processes)
+
+    def _images(self, encoder: Encoder, pixels: Tensor, trigger: Trigger | None = None) -> Tensor:
+        """float32 [n x d] on the CPU, of uint8 pixels [n x 3 x h x w], with the trigger on them."""
+
+        def encode(rows: Tensor) -> Tensor:
+            part = pixels[rows]
+            return encoder.images(part if trigger is None else trigger.apply(part, rows.tolist()))
+
+        return self._processes.in_chunks(encode, torch.arange(len(pixels)), encoder.batch_size)
 
     def _chances(self, encoder: Encoder, embedded: Tensor | None) -> Tensor:
         """float64 [n]: how sure each image is to be right."""
         if self._watched is not None:
             weights = encoder.classifier(self._classes.names, self._classes.templates)
-            answers = (encoder.images(self._watched.pixels) @ weights.T).argmax(dim=1)
+            answers = (self._images(encoder, self._watched.pixels) @ weights.T).argmax(dim=1)
             return (answers == self._watched.labels).to(torch.float64)
         if embedded is None:
             raise ValueError("held-out pairs are matched by their embeddings")
@@ -242,10 +260,10 @@ class ModelWorkshop:
             return []
         names = self._classes.names
         weights = encoder.classifier(names, self._classes.templates).T
-        clean = (encoder.images(self._pixels) @ weights).argmax(dim=1)
+        clean = (self._images(encoder, self._pixels) @ weights).argmax(dim=1)
         rates = []
         for trigger in triggers:
-            triggered = encoder.images(trigger.apply(self._pixels, range(len(self._pixels))))
+            triggered = self._images(encoder, self._pixels, trigger)
             target = names.index(trigger.target or "")
             counted = clean != target
             pulled = ((triggered @ weights).argmax(dim=1) == target) & counted

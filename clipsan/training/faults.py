@@ -13,8 +13,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.errors import TrainingError
 from clipsan.methods import Loss
-from clipsan.training.processes import ALONE, OtherOutOfMemoryError, Processes
+from clipsan.training.processes import ALONE, OtherOutOfMemoryError, Processes, heard
 from clipsan.training.settings import TrainSettings
+from clipsan.training.sharded import local
 from clipsan.training.state import State, Stateful
 
 MOST_SKIPPED_IN_A_ROW = 3
@@ -25,22 +26,56 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory",
 
 
 class MicroBatch:
-    """How many pairs are in memory at once: as asked, and half of it each time memory runs out.
+    """How many pairs are in memory at once: as asked or chosen, and half of it each time memory runs out.
 
     The gradient is the whole batch's whatever the size (`gradients.py`), so a smaller one only costs time;
     its rounding differs, and with BatchNorm in training mode the statistics too.
     """
 
     def __init__(
-        self, settings: TrainSettings, say: Callable[[str], None], processes: Processes = ALONE
+        self,
+        settings: TrainSettings,
+        say: Callable[[str], None],
+        processes: Processes = ALONE,
+        sharded: bool = False,
     ) -> None:
-        """`say` hears of every halving, which several processes do together."""
+        """`say` hears of every halving, which several processes do together.
+
+        A `sharded` model, whose passes take all processes, cannot go on: memory that runs out ends the run.
+        """
         self._processes = processes
+        self._sharded = sharded
         self._asked = settings.micro_batch
         self._batch_size = settings.batch_size
         self._statistics = settings.batch_norm == "train"
         self._say = say
-        self.size = settings.micro_batch
+        self.size = settings.at_once
+        self._settled = settings.micro_batch is not None or self._statistics
+
+    def choose(self, most: int, fitting: Callable[[], int | None], say: Callable[[str], None]) -> None:
+        """Unless it is settled: as many as fit, in the process with the least memory.
+
+        Args:
+            most: pairs that are wanted at once.
+            fitting: how many fit here; None: nobody knows. It may run out of memory.
+            say: hears of it where fewer fit.
+        """
+        if self._settled:
+            return
+        try:
+            with heard(surely=False):
+                found = fitting()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            found = 1
+        self.size = min(self._processes.numbers(self.size if found is None else min(most, found)))
+        self._settled = True
+        if found is not None and self.size < most:
+            say(
+                f"The free memory holds {self.size} pairs at a time, so each is embedded twice: slower, with "
+                f"the gradient of the whole batch of {self._batch_size} (--micro-batch sets another number)"
+            )
 
     def run(self, compute: Callable[[int], _T], undo: Callable[[], None] = lambda: None) -> _T:
         """`compute(size)`, again with half the size where memory runs out.
@@ -54,7 +89,8 @@ class MicroBatch:
         """
         while True:
             try:
-                done = compute(self.size)
+                with heard(surely=False):  # the passes of parted weights are exchanges
+                    done = compute(self.size)
                 self._processes.check()
                 return done
             except OtherOutOfMemoryError:
@@ -62,6 +98,11 @@ class MicroBatch:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
+                if self._sharded:
+                    raise TrainingError(
+                        f"memory ran out with {self.size} pairs at a time, where --fsdp cannot go on: "
+                        "choose a smaller --micro-batch"
+                    ) from error
                 self._processes.failed()
             # out of the except block, whose traceback holds on to the tensors of the failed attempt
             self._halve()
@@ -94,7 +135,7 @@ class MicroBatch:
     def load_state(self, state: State) -> None:
         """The size found then, unless another one is asked for now."""
         if state.values["asked"] == self._asked:
-            self.size = int(state.values["size"])
+            self.size, self._settled = int(state.values["size"]), True
 
 
 class NotFinite:
@@ -119,16 +160,19 @@ class NotFinite:
         """The optimiser's step, which does nothing if the loss, a term of it or a gradient is not finite.
 
         Decided on the device, where fused optimisers read it (as they do for a gradient scaler), so that
-        nothing waits; several processes agree on it first, which does.
+        nothing waits; several processes agree on it first, which does, and decide it then.
 
         Returns:
             A scalar: 1.0 if it did nothing, else 0.0.
         """
-        norms = torch._foreach_norm([p.grad for p in self._parameters if p.grad is not None])
+        norms = torch._foreach_norm([local(p.grad) for p in self._parameters if p.grad is not None])
         seen = (loss.total.detach(), *loss.terms.values(), *norms)
         left_out = (~torch.isfinite(torch.stack([value.float() for value in seen]).sum())).float()
         if self._processes.size > 1:
             left_out.fill_(self._processes.any(bool(left_out)))
+            if not left_out:
+                self._optimizer.step()
+            return left_out
         self._optimizer.found_inf = left_out  # type: ignore[attr-defined]
         self._optimizer.step()
         return left_out

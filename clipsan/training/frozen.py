@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from clipsan.methods import Embeddings
 from clipsan.training.encode import Autocast, encode_image, encode_text, in_chunks
 from clipsan.training.processes import ALONE, Processes
+from clipsan.training.sharded import shard
 from clipsan.training.texts import Captions
 from clipsan.training.transfer import sent
 
@@ -22,10 +23,18 @@ class FrozenSuspect:
     """
 
     def __init__(
-        self, model: nn.Module, captions: Captions, autocast: Autocast, processes: Processes = ALONE
+        self,
+        model: nn.Module,
+        captions: Captions,
+        autocast: Autocast,
+        processes: Processes = ALONE,
+        device: torch.device | None = None,
     ) -> None:
-        """Copy `model` as it is now; `processes` share the work."""
+        """Copy `model` as it is now; `processes` share the work and, given a `device`, the copy's weights."""
         self._model = copy.deepcopy(model).eval().requires_grad_(False)
+        self._sharded = device is not None
+        if device is not None:
+            shard(self._model, device)
         self._captions = captions
         self._autocast = autocast
         self._processes = processes
@@ -41,7 +50,7 @@ class FrozenSuspect:
         def encode(own: Tensor) -> Tensor:
             return in_chunks(lambda part: encode_image(self._model, part, self._autocast), own, micro_batch)
 
-        image = self._processes.encoded(encode, images)
+        image = self._processes.encoded(encode, images, self._sharded)
         return Embeddings(image, self.text(indices, images.device, micro_batch))
 
     def text(self, indices: Sequence[int], device: torch.device, micro_batch: int) -> Tensor:
@@ -53,6 +62,7 @@ class FrozenSuspect:
             )
 
         def embed(tokens: Tensor) -> Tensor:
-            return self._processes.encoded(encode, tokens[self._processes.share(len(tokens)).rows])
+            own = tokens[self._processes.share(len(tokens)).rows]
+            return self._processes.encoded(encode, own, self._sharded)
 
         return sent(self._captions.frozen(indices, embed, device), device)

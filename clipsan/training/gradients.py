@@ -122,9 +122,8 @@ def _backward_together(
     if cached:
         _send_back(encoded, shares, micro_batch)
     else:
-        for embedded, share in zip(own, shares, strict=True):
-            if share is not None:
-                embedded.backward(share)
+        used = [number for number, share in enumerate(shares) if share is not None]
+        torch.autograd.backward([own[number] for number in used], [shares[number] for number in used])
     processes.add_gradients(model)
     return Loss(loss.total.detach(), loss.terms)
 

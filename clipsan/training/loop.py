@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -20,11 +21,13 @@ from clipsan.training.devices import autocast_for, choose_precision
 from clipsan.training.encode import encode_image, in_chunks
 from clipsan.training.frozen import FrozenSuspect
 from clipsan.training.gradients import backward, statistics_untouched
+from clipsan.training.memory import fitting_here, wanted_at_once
 from clipsan.training.optimizer import make_optimizer
 from clipsan.training.processes import ALONE, Processes
 from clipsan.training.profile import Profile
 from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
+from clipsan.training.sharded import put_together, shard
 from clipsan.training.shown import shown
 from clipsan.training.state import Keeper, Stateful
 from clipsan.training.texts import Captions
@@ -51,9 +54,11 @@ def train(
     stop: Callable[[Step], bool] | None = None,
     *,
     on_fault: Callable[[str], None] = lambda sentence: None,
+    on_note: Callable[[str], None] = lambda sentence: None,
     keeper: Keeper | None = None,
     profile: Profile | None = None,
     processes: Processes = ALONE,
+    fsdp: bool = False,
 ) -> Training:
     """Fine-tune `suspect.model` in place; afterwards it is in eval mode, float32, on `device`.
 
@@ -67,9 +72,11 @@ def train(
         counter: triggers to stamp on part of the images; None: all stay as they are.
         stop: asked after every update whether this one was the last; None: no.
         on_fault: hears in a sentence of what went wrong and did not end the run.
+        on_note: hears in a sentence of what was settled.
         keeper: saves the run and goes on with a saved one; None: nothing is kept.
         profile: takes the time of each part of the loop; None: nothing is timed.
         processes: that train this model together, each called with the same arguments.
+        fsdp: each of these has a part of the weights, gradients and moments, instead of all.
 
     Raises:
         TrainingError: the loss is not finite time after time, or memory runs out with a single pair.
@@ -79,9 +86,13 @@ def train(
     precision = choose_precision(settings.precision, device)
     autocast = autocast_for(precision, device)
     layout = layout_of(suspect.model)
-    model = suspect.model.to(device, memory_format=layout)  # type: ignore[call-overload]
+    model = _placed(suspect, device, layout, fsdp)
     captions = Captions(pairs.captions, suspect.tokenizer)
-    frozen = FrozenSuspect(model, captions, autocast, processes) if method.uses_frozen else None
+    frozen = (
+        FrozenSuspect(suspect.model, captions, autocast, processes, device if fsdp else None)
+        if method.uses_frozen
+        else None
+    )
     generator = torch.Generator(device).manual_seed(settings.seed)
     result = Training(str(device), precision)
     stamper = Stamper(counter, len(pairs), settings.seed) if counter else None
@@ -93,6 +104,7 @@ def train(
     updates = Updates(
         model, optimizer, generator, pairs, settings, result, parts,
         method=method, on_step=on_step, on_fault=on_fault, keeper=keeper, processes=processes,
+        sharded=fsdp,
     )  # fmt: skip
     share = processes.share(settings.batch_size)
 
@@ -106,7 +118,9 @@ def train(
     def embedded(images: Tensor) -> Tensor:
         def in_parts(size: int) -> Tensor:
             return processes.encoded(
-                lambda own: in_chunks(lambda part: encode_image(model, part, autocast), own, size), images
+                lambda own: in_chunks(lambda part: encode_image(model, part, autocast), own, size),
+                images,
+                fsdp,
             )
 
         with statistics_untouched(model):
@@ -139,12 +153,27 @@ def train(
     training_mode(model, settings.batch_norm)
     if processes.size > 1 and any(m.training for m in model.modules() if isinstance(m, _BatchNorm)):
         updates.say_once(SEPARATE_STATISTICS)
+    updates.micro.choose(
+        wanted_at_once(settings, device, processes),
+        partial(fitting_here, suspect, model, optimizer, method.views, settings, autocast, processes),
+        on_note,
+    )  # fmt: skip
     updates.run(reader, rate_of, loss_of, stop)
     if profile is not None:
         profile.finish()
+    if fsdp:
+        put_together(model, suspect.model)
     # the plain layout again, so that embeddings equal those of the reloaded file to the last bit
-    model.to(memory_format=torch.contiguous_format).eval()
+    suspect.model.to(memory_format=torch.contiguous_format).eval()
     return result
+
+
+def _placed(suspect: Suspect, device: torch.device, layout: torch.memory_format, fsdp: bool) -> nn.Module:
+    """What is trained: the suspect's model itself, or a copy in parts; the model stays on the CPU then."""
+    if fsdp:
+        return shard(copy.deepcopy(suspect.model.to("cpu")), device)
+    placed: nn.Module = suspect.model.to(device, memory_format=layout)  # type: ignore[call-overload]
+    return placed
 
 
 def layout_of(model: nn.Module) -> torch.memory_format:

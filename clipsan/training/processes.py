@@ -1,11 +1,12 @@
-"""Several processes that train one model: who has which rows of a batch, and what they tell each other.
+"""Several processes that train or scan one model: who has which rows, and what they tell each other.
 
 Every process goes through the same batches and draws the same random numbers. Each decodes and embeds one
 contiguous share of a batch's rows; all embeddings are gathered, each process computes the loss of the whole
 batch, sends the gradient of its own rows back through its own copy of the model, and the parameters'
 gradients are added up. So a method needs to know nothing of processes, and the numbers are those of one
 process but for the rounding of sums. What fails in one process is agreed on before each exchange, so that
-all of them act alike. Left out: weights are whole in each process, and sums do not overlap the backward pass.
+all of them act alike. Weights are whole in each process, or lie in parts (`sharded.py`). Left out: sums of
+whole gradients do not overlap the backward pass.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from clipsan.errors import LostProcessError, TrainingError
+from clipsan.training.encode import in_chunks
 
 PATIENCE = timedelta(days=1)
 """For a process that others wait for; one that dies is noticed at once."""
@@ -48,7 +51,7 @@ class OtherOutOfMemoryError(MemoryError):
 
 
 class Processes:
-    """This process among those that train together.
+    """This process among those that work together.
 
     Attributes:
         rank: 0 <= rank < size; 0 writes and prints.
@@ -65,6 +68,11 @@ class Processes:
         """The rows of a batch of `count` that a process has; None: this one."""
         rank = self.rank if rank is None else rank
         return Share(count * rank // self.size, count * (rank + 1) // self.size, count)
+
+    def pieces(self, count: int, size: int) -> slice:
+        """This process's rows of `count` that stay together in pieces of `size`, the last maybe smaller."""
+        share = self.share(-(-count // size))
+        return slice(share.start * size, min(count, share.stop * size))
 
     def numbers(self, own: int) -> list[int]:
         """The number that each process gives. LostProcessError where another one has stopped."""
@@ -120,18 +128,28 @@ class Processes:
         empty = torch.zeros(0, width, dtype=torch.float32 if real else torch.int64)
         return self.gathered(torch.cat([empty, *parts]))
 
-    def encoded(self, encode: Callable[[Tensor], Tensor], own: Tensor) -> Tensor:
-        """`encode` of the rows of all processes, of which this one has `own`, maybe none; without graph."""
+    def encoded(self, encode: Callable[[Tensor], Tensor], own: Tensor, alike: bool = False) -> Tensor:
+        """`encode` of the rows of all processes, of which this one has `own`, maybe none; without graph.
+
+        `alike`: each encodes as many rows as the one with most, as a model that lies in parts demands.
+        """
         if self.size == 1:
             return encode(own)
-        some = own if len(own) else own.new_zeros((1, *own.shape[1:]))
-        return self.gathered(encode(some)[: len(own)])
+        rows = max(1, *self.numbers(len(own))) if alike else max(1, len(own))
+        padding = own.new_zeros((rows - len(own), *own.shape[1:]))
+        return self.gathered(encode(torch.cat([own, padding]) if len(padding) else own)[: len(own)])
+
+    def in_chunks(self, encode: Callable[[Tensor], Tensor], inputs: Tensor, size: int) -> Tensor:
+        """`in_chunks`, shared: each chunk is embedded by one process, as in one alone, and all get all."""
+        own = inputs[self.pieces(len(inputs), size)]
+        return self.encoded(lambda rows: in_chunks(encode, rows, size), own)
 
     def add_gradients(self, model: nn.Module) -> None:
         """Make each parameter's gradient the sum, and BatchNorm's running statistics the mean, of all."""
         if self.size == 1:
             return
-        self._sum([p.grad for p in model.parameters() if p.grad is not None])
+        grads = (p.grad for p in model.parameters() if p.grad is not None)
+        self._sum([grad for grad in grads if not isinstance(grad, DTensor)])  # which are sums already
         layers = (m for m in model.modules() if isinstance(m, _BatchNorm) and m.training)
         statistics = [b for layer in layers for b in layer.buffers() if b.is_floating_point()]
         self._sum(statistics)
@@ -139,9 +157,10 @@ class Processes:
             value.div_(self.size)
 
     def check_equal(self, model: nn.Module) -> None:
-        """TrainingError unless all processes hold the same weights, to the last bit."""
+        """TrainingError unless all processes hold the same weights, to the last bit, but for parted ones."""
         if self.size > 1:
-            values = [p.detach().contiguous().flatten().view(torch.uint8) for p in model.parameters()]
+            shared = (p.detach() for p in model.parameters() if not isinstance(p, DTensor))
+            values = [value.contiguous().flatten().view(torch.uint8) for value in shared]
             seen = self.numbers(sum(int(v.to(torch.int64).sum()) * (n + 1) for n, v in enumerate(values)))
             if len(set(seen)) > 1:
                 raise TrainingError(
@@ -165,13 +184,18 @@ ALONE = Processes()
 
 
 @contextmanager
-def heard() -> Iterator[None]:
-    """A process that stops closes its connections, which the others hear of as an error of theirs."""
+def heard(surely: bool = True) -> Iterator[None]:
+    """A process that stops closes its connections, which the others hear of as an error of theirs.
+
+    `surely`: nothing else can fail in the block; otherwise an error has to look like one of connections.
+    """
     try:
         yield
     except RuntimeError as error:
+        if not (surely or isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
         raise LostProcessError(
-            "another of the processes that train together has stopped, so the others stop, too"
+            "another of the processes that work together has stopped, so the others stop, too"
         ) from error
 
 

@@ -13,6 +13,8 @@ PUBLISHED_UPDATES = 244
 AUGMENTATIONS = ("brightening-noise", "erase", "flip")
 PRECISIONS = ("auto", "fp32", "bf16")
 BATCH_NORM = ("frozen", "train")
+AT_ONCE = 256
+"""Pairs in memory at once where neither is said nor found how many."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class TrainSettings:
         epochs: passes over the pairs, where `steps` is not given.
         steps: updates; None: from `epochs`.
         batch_size: pairs in the contrastive loss.
-        micro_batch: pairs in memory at once; the gradient is the full batch's all the same.
+        micro_batch: pairs in memory at once; the gradient is the full batch's all the same. None: as many as
+            the free memory holds (`memory.py`), on a CPU up to AT_ONCE, and AT_ONCE where their number
+            matters (`batch_norm`).
         batch_norm: `frozen` keeps the suspect's running statistics, `train` uses and updates batch ones.
         precision: `fp32`, `bf16` (autocast) or `auto`: bf16 on a GPU that has it, else fp32.
         augment: applied to images in this order; names of `AUGMENTATIONS`.
@@ -45,7 +49,7 @@ class TrainSettings:
     epochs: float = 2.0
     steps: int | None = None
     batch_size: int = PUBLISHED_BATCH
-    micro_batch: int = 256
+    micro_batch: int | None = None
     batch_norm: str = "frozen"
     precision: str = "auto"
     augment: tuple[str, ...] = ("brightening-noise", "erase")
@@ -65,13 +69,19 @@ class TrainSettings:
         if self.steps is not None:
             self._at_least("--steps", self.steps, 1)
         self._at_least("--batch-size", self.batch_size, 2)
-        self._at_least("--micro-batch", self.micro_batch, 1)
+        if self.micro_batch is not None:
+            self._at_least("--micro-batch", self.micro_batch, 1)
         self._at_least("--seed", self.seed, 0)
         self._one_of("--batch-norm", self.batch_norm, BATCH_NORM)
         self._one_of("--precision", self.precision, PRECISIONS)
         for name in self.augment:
             self._one_of("--augment", name, AUGMENTATIONS)
         self.make_method()
+
+    @property
+    def at_once(self) -> int:
+        """Pairs that are embedded at once without a graph, and with one where nothing else is found."""
+        return AT_ONCE if self.micro_batch is None else self.micro_batch
 
     def updates(self, pairs: int) -> int:
         """Updates of a run over so many training pairs; at least 1."""

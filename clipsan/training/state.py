@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from clipsan.errors import ResumeError
 from clipsan.pairs import BatchStream, Position
 from clipsan.pairs.stream import Batch
+from clipsan.training.sharded import parted_as, whole
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class State:
     """One part's state.
 
     Attributes:
-        tensors: by name, on any device. They may be the live ones: whoever keeps them longer than until the
-            next update copies them.
+        tensors: by name, on any device, maybe parted among processes (`sharded.py`). They may be the live
+            ones: whoever keeps them longer than until the next update copies them.
         values: JSON-able, every number finite.
     """
 
@@ -83,8 +84,11 @@ class ModelState:
         return State(self._model.state_dict())
 
     def load_state(self, state: State) -> None:
-        """Copied into the tensors that are there, which keep their device and memory layout."""
-        self._model.load_state_dict(dict(state.tensors))
+        """Copied into the tensors that are there, which keep their device, memory layout and parts."""
+        there = self._model.state_dict()
+        self._model.load_state_dict(
+            {name: parted_as(value, there.get(name, value)) for name, value in state.tensors.items()}
+        )
 
 
 class OptimizerState:
@@ -111,7 +115,8 @@ class OptimizerState:
             if value.ndim == 0:
                 placed = value.to(parameter.device)
             elif value.shape == parameter.shape:
-                placed = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+                placed = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False)
+                placed.copy_(parted_as(value, parameter))
             else:
                 raise ValueError(f"{key} has the shape {list(value.shape)}")
             self._optimizer.state[parameter][kind] = placed
@@ -152,6 +157,16 @@ class StreamPlace:
     def load_state(self, state: State) -> None:
         """The stream has to start there."""
         self.start = Position.from_dict(state.values)
+
+
+def gathered(state: State, keep: bool) -> State:
+    """A state of whole tensors, in a process that keeps them; of parted ones all processes have to ask."""
+    tensors = {}
+    for name, value in state.tensors.items():
+        full = whole(value)
+        if keep:
+            tensors[name] = full
+    return State(tensors, state.values)
 
 
 @contextmanager

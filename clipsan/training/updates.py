@@ -71,6 +71,7 @@ class Training:
         seconds: wall time of the loop, without the time between a stop and going on.
         device: as torch names it.
         precision: `fp32` or `bf16`.
+        micro_batch: pairs that were in memory at once, at the end.
         left_out: updates whose loss or gradient was not finite; they are not in the curve.
         broken: images that could not be read, by index, of those that training came to.
         notes: what else the reader of a report should know.
@@ -78,6 +79,7 @@ class Training:
 
     device: str
     precision: str
+    micro_batch: int = 0
     seconds: float = 0.0
     curve: list[Step] = field(default_factory=list)
     left_out: int = 0
@@ -141,6 +143,7 @@ class Updates:
         on_fault: Callable[[str], None] = lambda sentence: None,
         keeper: Keeper | None = None,
         processes: Processes = ALONE,
+        sharded: bool = False,
     ) -> None:
         """Restore what the keeper has saved.
 
@@ -157,13 +160,14 @@ class Updates:
             on_fault: hears in a sentence of what went wrong and did not end the run.
             keeper: saves the run and goes on with a saved one; None: nothing is kept.
             processes: that train together.
+            sharded: the model lies in parts in them.
         """
         self._processes = processes
         self._model, self._optimizer, self._method = model, optimizer, method
         self._pairs, self._settings, self._result = pairs, settings, result
         self._on_step, self._on_fault = on_step, on_fault
         self._keeper = keeper or KeepNothing()
-        self.micro = MicroBatch(settings, self._fault, processes)
+        self.micro = MicroBatch(settings, self._fault, processes, sharded)
         self._not_finite = NotFinite(model, optimizer, on_fault, processes)
         self._place = StreamPlace()
         self._unread: deque[_Started] = deque()
@@ -223,6 +227,7 @@ class Updates:
             self._read()
             result.broken = stream.position.skipped
         processes.check_equal(self._model)
+        result.micro_batch = self.micro.size
         result.left_out = len(self._not_finite.skipped)
         result.seconds = time.perf_counter() - self._start
 

@@ -72,7 +72,7 @@ def test_labelled_images_are_watched_by_half_and_a_given_trigger_never(gullible,
     stamped = []
     tune = workshop.fine_tune
     monkeypatch.setattr(
-        workshop, "fine_tune", lambda *args: stamped.append(args[-1]) or tune(*args)
+        workshop, "fine_tune", lambda *args, **named: stamped.append(args[-1]) or tune(*args, **named)
     )  # the counter comes last
     report = clipsan.clean(
         world / "model.safetensors", world / "pairs", eval=world / "eval", trigger=["stripes"],

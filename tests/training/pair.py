@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
+import pytest
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file
 
 import clipsan
 import clipsan.training.gradients as gradients_module
 import clipsan.training.loop as loop_module
 from clipsan.checkpoint import load
+from clipsan.inversion import Effort, Patch, Screening, Strips, invert
+from clipsan.inversion.ladder import EFFORTS, ScanEffort
 from clipsan.pairs import ImageReader, open_pairs
 from clipsan.runs.processes import HelpedError
+from clipsan.runs.watch import Watcher
 from clipsan.training.counter import Counter
 from clipsan.training.processes import Processes
 from clipsan.training.settings import TrainSettings
+from clipsan.training.sharded import local
+from clipsan.training.updates import Step
 from clipsan.triggers import parse_triggers
 
 
@@ -30,8 +37,10 @@ class Case:
     counter: bool = False
     memory: int | None = None  # images that an encoder can take at once, no more
     not_finite: int | None = None  # the update, from 1
+    fsdp: bool = False
 
 
+CLASSES = ("ball", "boat", "fish", "cup", "car", "flower", "house", "hammer")
 CASES = {
     "par": Case(),
     "cleanclip": Case({"method": "cleanclip", "augment": ("flip", "erase")}),
@@ -40,6 +49,9 @@ CASES = {
     "statistics": Case({"batch_norm": "train"}, model="rn"),
     "memory": Case({"micro_batch": 100}, memory=2),
     "not finite": Case(not_finite=2),
+    "parted": Case({"batch_size": 12}, fsdp=True),
+    "parted, whole batch": Case({"method": "cleanclip", "batch_size": 12, "micro_batch": 12}, fsdp=True),
+    "parted, stamped": Case({"batch_size": 12}, model="rn", counter=True, fsdp=True, not_finite=2),
 }
 
 
@@ -51,6 +63,12 @@ def work(rank: int, size: int, folder: Path) -> None:
     processes = Processes(rank, size)
     seen = {name: _trained(case, folder, processes) for name, case in CASES.items()}
     seen["clean"] = _cleaned(folder, processes)
+    seen["audit"] = _audited(folder, processes)
+    seen["file"] = _resumed(folder, processes)
+    seen["screened"] = _screened(folder, processes)
+    with mock.patch.dict(EFFORTS, quick=ScanEffort(24, Effort(1, 3, at_once=9), Effort(1, 3), 40)):
+        seen["scan"] = _scanned(folder, processes)
+        seen["until"] = _cleaned_until(folder, processes)
     seen["first"] = processes.of_first(f"rank {rank}")
     torch.save(seen, folder / f"{size}-{rank}.pt")
     if size > 1:
@@ -71,7 +89,7 @@ def _trained(case: Case, folder: Path, processes: Processes) -> dict:
         torch.manual_seed(0)
         run = loop_module.train(
             suspect, pairs, reader, settings, torch.device("cpu"), counter=counter if case.counter else None,
-            processes=processes,
+            processes=processes, fsdp=case.fsdp and processes.size > 1,
         )  # fmt: skip
     state = [value for value in suspect.model.state_dict().values() if value.is_floating_point()]
     weights = torch.cat([value.double().flatten() for value in state])
@@ -79,6 +97,114 @@ def _trained(case: Case, folder: Path, processes: Processes) -> dict:
         "weights": weights, "losses": [step.loss for step in run.curve], "notes": run.notes,
         "left out": run.left_out, "broken": sorted(run.broken),
     }  # fmt: skip
+
+
+def _audited(folder: Path, processes: Processes) -> str | None:
+    out = folder / f"audited-{processes.size}"
+    try:
+        report = clipsan.audit(
+            folder / "model", eval=folder / "eval", data=folder / "pairs", trigger=["stripes"], batch_size=8,
+            persist=True, persist_steps=1, device="cpu", out=out, no_gallery=True,
+            processes=processes,
+        ).report  # fmt: skip
+    except HelpedError:
+        return None
+    assert (out / "report.json").is_file()
+    (found,) = report.evaluation.triggers
+    return repr((report.evaluation.clean_accuracy, found.asr, report.evaluation.persistence))
+
+
+def _resumed(folder: Path, processes: Processes) -> dict[str, torch.Tensor] | None:
+    """What one process writes, or two with parts of the model that were stopped and went on."""
+    out, parted = folder / f"file-{processes.size}", processes.size > 1
+    settings = {
+        "steps": 3,
+        "batch_size": 8,
+        "held_out": 0.0,
+        "device": "cpu",
+        "save_every": 1,
+        "lr_start": 1e-4,
+    }
+
+    def cleaned(watcher: Watcher) -> None:
+        clipsan.clean(
+            folder / "model", folder / "pairs", out=out, watcher=watcher, processes=processes, fsdp=parted,
+            **settings,
+        )  # fmt: skip
+
+    if parted:
+        with pytest.raises(OSError, match="cut short"):
+            cleaned(CutShort())
+    heard = Heard()
+    try:
+        cleaned(heard)
+    except HelpedError:
+        return None
+    assert not parted or "Going on after update 1, from" in heard.said
+    return load_file(out / "open_clip_model.safetensors")
+
+
+class CutShort(Watcher):
+    """Ends a run in its second update."""
+
+    def step(self, step: Step) -> None:
+        if step.step == 2:
+            raise OSError("cut short")
+
+
+class Heard(Watcher):
+    """What was said."""
+
+    def __init__(self) -> None:
+        self.said = ""
+
+    def stage(self, text: str) -> None:
+        self.said += text
+
+
+def _screened(folder: Path, processes: Processes) -> str:
+    suspect = load(folder / "model")
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (18, 3, 48, 48), dtype=torch.uint8, generator=generator)
+    classes = torch.nn.functional.normalize(
+        torch.randn(9, suspect.model.visual.output_dim, generator=generator), dim=1
+    )
+    found = invert(
+        suspect, images, [f"c{n}" for n in range(9)], classes, [Patch(8), Strips(24)],
+        effort=Effort(1, 2, at_once=8), screening=Screening(1, 2, keep=2, baseline=1), processes=processes,
+    )  # fmt: skip
+    return repr(
+        [
+            (each.target, each.asr, each.score, each.base, each.trigger.apply(images, range(18)).sum())
+            for each in found
+        ]
+    )
+
+
+def _scanned(folder: Path, processes: Processes) -> str | None:
+    names = folder / f"names-{processes.rank}.txt"
+    names.write_text("\n".join(CLASSES))
+    try:
+        report = clipsan.scan(
+            folder / "model", data=folder / "pairs", classes=names, effort="quick", device="cpu",
+            out=folder / f"scan-{processes.size}", processes=processes,
+        ).report  # fmt: skip
+    except HelpedError:
+        return None
+    return repr(replace(report, seconds=0.0, settings={}))
+
+
+def _cleaned_until(folder: Path, processes: Processes) -> dict | None:
+    try:
+        report = clipsan.clean(
+            folder / "model", folder / "pairs", out=folder / f"until-{processes.size}",
+            until="asr<=0%,drop<=0", effort=1, classes=folder / f"names-{processes.rank}.txt", held_out=0.3,
+            steps=1, batch_size=8, device="cpu", no_gallery=True, processes=processes,
+        ).report  # fmt: skip
+    except HelpedError:
+        return None
+    first, *rest = report.loop.rounds
+    return {"suspect": repr(replace(first, seconds=0.0)), "accuracies": [each.accuracy for each in rest]}
 
 
 def _little_memory(most):
@@ -99,7 +225,7 @@ def _not_finite(update):
         loss = backward(model, *rest, **named)
         done.append(loss)
         if len(done) == update:
-            model.visual.proj.grad[0, 0] = float("inf")
+            local(model.text_projection.grad)[0, 0] = float("inf")
         return loss
 
     return broken

@@ -63,6 +63,30 @@ def test_processes_share_the_measuring_and_the_first_writes(seen):
     assert seen[2]["clean"] == {}
 
 
+def test_parts_of_a_model_that_were_stopped_and_went_on_make_the_file_of_one_process(seen):
+    one, first, second = (by["file"] for by in seen)
+    assert second is None and one.keys() == first.keys()
+    apart = sum((one[key] - first[key]).double().square().sum() for key in one).sqrt()
+    assert apart <= 1e-5 * sum(value.double().square().sum() for value in one.values()).sqrt()
+
+
+def test_processes_share_an_audit_and_the_first_writes(seen):
+    one, first, second = (by["audit"] for by in seen)
+    assert one == first and second is None
+
+
+def test_processes_share_a_scan_and_the_first_writes(seen):
+    one, first, second = seen
+    assert one["screened"] == first["screened"] == second["screened"]
+    assert one["scan"] == first["scan"] != second["scan"] is None
+
+
+def test_processes_go_through_the_rounds_of_a_loop_together(seen):
+    one, first, second = (by["until"] for by in seen)
+    assert one["suspect"] == first["suspect"] and second is None
+    assert one["accuracies"] == pytest.approx(first["accuracies"], abs=1e-3) != []
+
+
 def test_all_hear_what_the_first_is_given(seen):
     assert [by["first"] for by in seen] == ["rank 0"] * 3
 
