@@ -95,8 +95,8 @@ def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible
     )
     trained, tune = [], workshop.fine_tune
 
-    def kept(tool, *rest):
-        run = tune(tool, *rest)
+    def kept(tool, *rest, **named):
+        run = tune(tool, *rest, **named)
         trained.append({key: value.clone() for key, value in tool.model.state_dict().items()})
         return run
 
