@@ -20,6 +20,7 @@ from clipsan.evaluation.statistics import Rate
 from clipsan.loop.budget import Budget
 from clipsan.loop.plan import Left, Plan, again, first_plan, stronger
 from clipsan.loop.workshop import Finding, M, Workshop
+from clipsan.report.found import MAJORITY
 from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Step
 from clipsan.triggers import Trigger
 
@@ -28,7 +29,6 @@ LINE = (0.0, 0.1, 0.2, 0.3, 0.4)
 MOST_REVIVED = 0.05
 """The line ends where a trigger that is no evidence succeeds by so much more than on the cleaned model."""
 LEAST_WEAKENED = 0.05
-MAJORITY = 0.5
 """What a later scan finds was planted where the suspect follows it by so much more, or in most images."""
 
 

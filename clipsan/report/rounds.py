@@ -20,9 +20,7 @@ class InvertedTrigger(Record):
     kind: str
     target: str
     asr: Rate  # on the model that was scanned
-    on_suspect: (
-        Rate | None
-    )  # of what stands out in a trained model: no evidence unless the suspect follows it
+    on_suspect: Rate | None  # of what stands out in a trained model, where it has to be strong as well
     gain: float  # logits by which it moves the target's mean margin
     z: float  # of that gain among the classes, robust
     evidence: bool  # whether it stands out; such triggers are fought and measured from then on

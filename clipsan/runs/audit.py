@@ -16,7 +16,7 @@ from clipsan.runs.describe import as_json, model_of, versions, write_reports
 from clipsan.runs.persist import Persisting, benign_pairs
 from clipsan.runs.persist import persist as persist_model
 from clipsan.runs.probes import checked_thresholds, measure_model, open_probe, vary_model
-from clipsan.runs.processes import HelpedError, check_alike
+from clipsan.runs.processes import HelpedError, check_alike, device_for_all
 from clipsan.runs.settle import doubts
 from clipsan.runs.subject import Images, last_models, load_settled
 from clipsan.runs.watch import Watcher
@@ -176,7 +176,7 @@ def audit(
                 "batch_size": batch_size, "repeats": repeats, "vary": vary, "persist": persist,
                 "persist_steps": persist_steps if persist else None,
                 "persist_lr": persist_lr if persist else None, "gpus": processes.size,
-                "device": device.partition(":")[0] if processes.size > 1 else device, "arch": arch,
+                "device": device_for_all(device, processes), "arch": arch,
                 "activation": activation, "text_from": text_from, "no_gallery": no_gallery,
             },
             seed=seed,

@@ -36,7 +36,7 @@ from clipsan.runs.describe import (
 from clipsan.runs.filtering import Filtering
 from clipsan.runs.material import Material, Wanted, parts, prepare
 from clipsan.runs.probes import checked_thresholds, measured_around, open_probe
-from clipsan.runs.processes import HelpedError, check_share
+from clipsan.runs.processes import HelpedError, check_share, device_for_all
 from clipsan.runs.settle import doubts
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of, written_model
 from clipsan.runs.unfinished import open_keeper, resumable
@@ -237,11 +237,12 @@ def clean(
         overwrite=overwrite, watcher=watcher, run={"--until": until, **stamped_on(against)},
         processes=processes, fsdp=fsdp,
     )  # fmt: skip
-    closed = None
-    if closing:
-        closed = run_loop(
-            closing, suspect, material, labelled, classes, settings, where, watcher, processes, fsdp
-        )
+    closed = (
+        run_loop(closing, suspect, material, labelled, classes, settings, where, watcher, processes, fsdp)
+        if closing
+        else None
+    )
+    if closed:
         with_known(probe, closed.known)
     run, measured = measured_around(
         lambda: (
@@ -259,7 +260,8 @@ def clean(
         raise HelpedError
     watcher.stage(f"Writing {out}")
     # what was found to fit says how to get these bytes again
-    metadata = metadata_of(settings := replace(settings, micro_batch=run.micro_batch), before.sha256)
+    settings = replace(settings, micro_batch=run.micro_batch)
+    metadata = metadata_of(settings, before.sha256)
     with output_folder(
         Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families)
     ) as folder:
@@ -277,7 +279,7 @@ def clean(
                 "filter_reference": filtering.reference, "counter": list(counter),
                 "counter_share": counter_share, "counter_pull": counter_pull, "until": until,
                 "effort": effort, "gpus": processes.size, "fsdp": fsdp,
-                "device": device.partition(":")[0] if processes.size > 1 else device,
+                "device": device_for_all(device, processes),
                 "arch": arch, "activation": activation, "text_from": text_from, "format": format,
                 "dtype": dtype, "no_gallery": no_gallery, "cache_images": cache_images, "profile": profile,
                 **settings.to_dict(),

@@ -62,6 +62,11 @@ def ignore_signals() -> None:
         signal.signal(number, lambda number, frame: None)  # CPython complains if it is SIG_IGN by then
 
 
+def device_for_all(device: str, processes: Processes) -> str:
+    """The device for a report: without its number where each of several processes has one of its own."""
+    return device.partition(":")[0] if processes.size > 1 else device
+
+
 def check_share(processes: Processes, batch_size: int) -> None:
     """UsageError where the processes cannot share such a batch."""
     if batch_size < processes.size:

@@ -26,7 +26,7 @@ from clipsan.report.scan_record import ScanReport
 from clipsan.report.whole_file import write_whole
 from clipsan.runs.describe import as_json, model_of, versions
 from clipsan.runs.probes import class_names
-from clipsan.runs.processes import HelpedError, check_alike
+from clipsan.runs.processes import HelpedError, check_alike, device_for_all
 from clipsan.runs.scan_images import draw_images, read_images
 from clipsan.runs.scan_judgement import (
     CLASS_FREE,
@@ -161,7 +161,7 @@ def scan(
             "model": str(model), "data": None if data is None else as_json(data), **reading.to_dict(),
             "classes": None if classes is None else str(classes),
             "reference": None if reference is None else str(reference), "effort": effort,
-            "device": device.partition(":")[0] if processes.size > 1 else device, "gpus": processes.size,
+            "device": device_for_all(device, processes), "gpus": processes.size,
             "arch": arch, "activation": activation, "text_from": text_from,
         },
         seed=seed,
