@@ -8,4 +8,5 @@ environment="${1:-.venv-test}"
 [ $# -gt 0 ] && shift
 "${PYTHON:-python3}" -m venv "$environment"
 "$environment/bin/pip" install -q --progress-bar off -e ".[test]"
-exec "$environment/bin/python" -m pytest --numprocesses auto --maxprocesses 4 "$@"
+exec "$environment/bin/python" -m pytest --numprocesses auto --maxprocesses 4 \
+  --dist loadfile --no-loadscope-reorder "$@"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class ProgressWatcher(Watcher):
 
     def training(self, steps: int, tau: float | None) -> None:
         self._tau = tau
-        self._last_line = time.monotonic()
+        self._last_line = -math.inf  # the first update is said at once
         if self._console.is_terminal:
             self._start("updates", steps)
 

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_table.py"
 
 
+@pytest.mark.slow
 def test_the_tiny_table_is_whole(tmp_path):
     done = subprocess.run(
         [sys.executable, SCRIPT, "--tiny", "--out", "table"], cwd=tmp_path, capture_output=True, text=True

@@ -12,7 +12,10 @@ from hostile.corpus import CORPUS
 from hostile.entry import SECRET
 from hostile.harmless import MAKERS
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork children")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork children"),
+    pytest.mark.slow,
+]
 
 MEMORY = 300 * 10**6  # bytes above what the harmless file of the same kind takes
 SECONDS = 5.0  # of the processor

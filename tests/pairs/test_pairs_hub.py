@@ -20,6 +20,7 @@ from clipsan.errors import DataError
 from clipsan.pairs import pinned
 from clipsan.pairs.hub_dataset import HubSet, _plain_errors, parse
 
+pytestmark = pytest.mark.slow
 DRAWN = drawn_pairs(30)
 CAPTIONS = [text for *_, text in DRAWN]
 IMAGES = hashlib.sha256(b"".join(data for _, data, _ in DRAWN)).hexdigest()

@@ -24,6 +24,7 @@ from clipsan.errors import CheckpointError, OutputError, UsageError
 from clipsan.report import json_schema, read_report
 from clipsan.training.encode import encode_image, encode_text
 
+pytestmark = pytest.mark.slow
 QUICK = {"steps": 3, "batch_size": 8, "device": "cpu", "lr_start": 1e-3, "lr": 1e-4}
 
 

@@ -16,11 +16,13 @@ from clipsan.runs.watch import Watcher
 from clipsan.synthesis.shapes import TEMPLATES
 from clipsan.triggers import read_trigger_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def few(monkeypatch, tmp_path):
     """A demo of seconds, in an empty working directory."""
-    monkeypatch.setattr(plant, "SCENES", 200)
+    monkeypatch.setattr(plant, "SCENES", 96)
     monkeypatch.setattr(plant, "UPDATES", 4)
     monkeypatch.setattr(demo_module, "CLEAN_PAIRS", 128)
     monkeypatch.setattr(demo_module, "IMAGES_PER_CLASS", 2)
@@ -57,7 +59,7 @@ def test_what_the_demo_leaves(few):
     assert "umbrella" in " ".join(result.story)
 
 
-def test_poisoned_scenes_carry_trigger_and_target():
+def test_poisoned_scenes_carry_trigger_and_target(few):
     """The share is exact, each with its target's name, and the others are as drawn."""
     triggers = demo_module.parse_triggers(["blended"], (plant.SIZE, plant.SIZE), 0)
     triggers[0].target = "fish"

@@ -20,6 +20,7 @@ from clipsan.runs import workshop
 from clipsan.runs.material import spread
 from clipsan.triggers import read_trigger_file
 
+pytestmark = pytest.mark.slow
 QUICK = {"steps": 2, "batch_size": 8, "device": "cpu", "lr_start": 1e-3, "lr": 1e-4, "held_out": 0.3}
 
 

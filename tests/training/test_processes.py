@@ -16,6 +16,8 @@ from training.pair import CASES, work
 
 from clipsan.training.loop import SEPARATE_STATISTICS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def seen(world, tmp_path_factory):
@@ -26,7 +28,10 @@ def seen(world, tmp_path_factory):
     pairs, measured = (sorted((folder / name).rglob("*.png")) for name in ("pairs", "eval"))
     for broken in (*pairs[7:10], measured[9]):
         broken.write_bytes(broken.read_bytes()[:60])
-    two = torch.multiprocessing.start_processes(work, (2, folder), nprocs=2, join=False, start_method="spawn")
+    torch.multiprocessing.set_forkserver_preload(["clipsan.runs.clean", "clipsan.runs.scan", "training.pair"])
+    two = torch.multiprocessing.start_processes(
+        work, (2, folder), nprocs=2, join=False, start_method="forkserver"
+    )
     work(0, 1, folder)
     while not two.join():
         pass
