@@ -38,6 +38,7 @@ def bench(
     batch_size: options.TrainBatchSize = None,
     micro_batch: options.MicroBatch = None,
     batch_norm: options.BatchNorm = "frozen",
+    lock: options.Lock = "none",
     precision: options.Precision = "auto",
     augment: options.Augment = "brightening-noise,erase",
     seed: options.Seed = 0,
@@ -63,7 +64,7 @@ def bench(
         seeds=seeds, keep=keep, out=out, image_column=image_column, caption_column=caption_column,
         separator=separator, max_pairs=max_pairs, eval=eval, classes=classes, trigger=trigger or (),
         target=target, held_out=held_out, epochs=epochs, steps=steps, batch_size=batch_size,
-        micro_batch=micro_batch, batch_norm=batch_norm, precision=precision,
+        micro_batch=micro_batch, batch_norm=batch_norm, lock=lock, precision=precision,
         augment=options.listed(augment), seed=seed,
         device=device, overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip

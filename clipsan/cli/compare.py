@@ -36,6 +36,7 @@ def compare(
     batch_size: options.TrainBatchSize = None,
     micro_batch: options.MicroBatch = None,
     batch_norm: options.BatchNorm = "frozen",
+    lock: options.Lock = "none",
     precision: options.Precision = "auto",
     augment: options.Augment = "brightening-noise,erase",
     arch: options.Arch = None,
@@ -66,7 +67,7 @@ def compare(
         seeds=seeds, keep=keep, out=out, image_column=image_column, caption_column=caption_column,
         separator=separator, max_pairs=max_pairs, eval=eval, classes=classes, trigger=trigger or (),
         target=target, held_out=held_out, epochs=epochs, steps=steps, batch_size=batch_size,
-        micro_batch=micro_batch, batch_norm=batch_norm, precision=precision,
+        micro_batch=micro_batch, batch_norm=batch_norm, lock=lock, precision=precision,
         augment=options.listed(augment), arch=arch, activation=activation, text_from=text_from, seed=seed,
         device=device, overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip

@@ -59,6 +59,15 @@ MicroBatch = Annotated[
         rich_help_panel=TRAIN,
     ),
 ]
+Lock = Annotated[
+    str,
+    typer.Option(
+        "--lock",
+        metavar="none|text|image",
+        help="A tower that keeps the suspect's weights.",
+        rich_help_panel=TRAIN,
+    ),
+]
 BatchNorm = Annotated[
     str,
     typer.Option(

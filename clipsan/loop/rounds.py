@@ -66,6 +66,7 @@ def close(
     *,
     effort: int,
     method: str,
+    may_lock: bool = True,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Outcome[M]:
     """Go through rounds until the budget is met, or `effort` of fine-tuning are used up (at least 1).
@@ -75,18 +76,19 @@ def close(
         budget: when a model is good enough.
         effort: rounds of fine-tuning at most.
         method: that the rounds fine-tune with.
+        may_lock: whether the first rounds may leave the text tower as it is.
         tell: hears of each round in a sentence.
     """
     loop = _Loop(workshop, budget, tell)
     loop.look_at_suspect()
     best: Judged[M] | None = None
-    plan = first_plan(method, evidence=bool(loop.known))
+    plan = first_plan(method, evidence=bool(loop.known), lock=may_lock)
     attacked = averaged = 0
     for _ in range(effort):
         if best is not None:
             left = loop.left(best.round)
             if left.asr > 0:
-                plan, attacked = stronger(method, left, attacked), attacked + 1
+                plan, attacked = stronger(method, left, attacked, lock=may_lock), attacked + 1
             else:
                 plan, averaged = again(best.plan or plan, left, averaged), averaged + 1
         best = loop.better(best, loop.fine_tuned(plan, best))
@@ -139,6 +141,8 @@ class _Loop(Generic[M]):
         if against:
             many = "1 inverted trigger" if len(against) == 1 else f"{len(against)} inverted triggers"
             done += f", {many} on {100 * plan.share:g} % of the images"
+        if plan.lock:
+            done += ", the text tower locked"
         if plan.averaged and best is not None:
             model = self._workshop.average(best.model, model)
             done += f", averaged with round {best.round.number}"

@@ -96,6 +96,7 @@ def clean(
     batch_size: int | None = None,
     micro_batch: int | None = None,
     batch_norm: str = "frozen",
+    lock: str | None = None,
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
     until: str | None = None,
@@ -156,6 +157,8 @@ def clean(
         batch_size: pairs in one loss. None: 2048 as published, fewer where the pairs are few.
         micro_batch: pairs in memory at once; does not change the gradient. None: as many as fit.
         batch_norm: `frozen` or `train`.
+        lock: `text` or `image`: that tower keeps the suspect's weights; `none`: both train. None: `none`, but
+            with `until` as its rounds choose, which lock the text tower first.
         precision: `auto`, `fp32` or `bf16`.
         augment: of `brightening-noise`, `erase`, `flip`.
         until: a budget such as `asr<=5%,drop<=3`: scan, fine-tune against what was found and scan again,
@@ -199,11 +202,11 @@ def clean(
     asked = TrainSettings(
         method=method, tau=search.tau, in_modal=in_modal, pool=pool, match_every=match_every,
         lr=search.lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
-        precision=precision, augment=tuple(augment), seed=seed, steps=steps,
+        lock=lock or "none", precision=precision, augment=tuple(augment), seed=seed, steps=steps,
         epochs=2.0 if epochs is None else epochs, batch_size=PUBLISHED_BATCH,
     )  # fmt: skip
     check_dose(counter_share, counter_pull)
-    closing = asked_loop(until, effort, held_out, thresholds, counter, save_every)
+    closing = asked_loop(until, effort, held_out, thresholds, counter, save_every, lock)
     where = choose_device(device)
     check_together(processes, search.names, fsdp)
     filtering = Filtering.of(filter, filter_reference)

@@ -39,10 +39,12 @@ class Asked:
     Attributes:
         budget: when a model is good enough.
         effort: rounds of fine-tuning at most.
+        may_lock: whether the rounds choose what `--lock` is.
     """
 
     budget: Budget
     effort: int
+    may_lock: bool
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def asked_loop(
     thresholds: Thresholds,
     counter: Sequence[str],
     save_every: int | None = None,
+    lock: str | None = None,
 ) -> Asked | None:
     """What is asked for; None: one fine-tuning as ever.
 
@@ -88,6 +91,7 @@ def asked_loop(
         thresholds: of the verdict.
         counter: triggers that a user wants stamped.
         save_every: updates between saved states, as typed.
+        lock: the tower that is to keep its weights, as typed; None: the rounds choose.
 
     Raises:
         UsageError: the budget or the effort cannot be read, there is an effort without a budget, triggers are
@@ -105,7 +109,7 @@ def asked_loop(
     if save_every:
         raise UsageError("--until trains in rounds, which are not saved: leave --save-every out")
     budget = parse_budget(until, 100 * thresholds.max_asr, thresholds.max_drop)
-    return Asked(budget, parse_effort("normal" if effort is None else str(effort)))
+    return Asked(budget, parse_effort("normal" if effort is None else str(effort)), lock is None)
 
 
 def run_loop(
@@ -143,7 +147,10 @@ def run_loop(
         named = Classes(class_names(classes), list(TEMPLATES))
     watched = None if labelled is None else _watched(labelled, suspect, settings.seed)
     workshop = ModelWorkshop(suspect, material, named, settings, device, watcher, watched, processes, fsdp)
-    ended = close(workshop, asked.budget, effort=asked.effort, method=settings.method, tell=watcher.stage)
+    ended = close(
+        workshop, asked.budget, effort=asked.effort, method=settings.method, may_lock=asked.may_lock,
+        tell=watcher.stage,
+    )  # fmt: skip
     version = ended.best.model
     if version.training is None or version.settings is None:
         raise ValueError("the best model of a loop comes from a training")

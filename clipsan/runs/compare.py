@@ -78,6 +78,7 @@ def compare(
     batch_size: int | None = None,
     micro_batch: int | None = None,
     batch_norm: str = "frozen",
+    lock: str = "none",
     precision: str = "auto",
     augment: Sequence[str] = ("brightening-noise", "erase"),
     arch: str | None = None,
@@ -105,7 +106,7 @@ def compare(
         keep: also write each cell's model to `out`/models.
         eval, classes, trigger, target, held_out: what is measured, as in `clean`.
         epochs, steps, batch_size: the budget of every cell, as in `clean`.
-        micro_batch, batch_norm, precision, augment: as in `clean`, for every cell.
+        micro_batch, batch_norm, lock, precision, augment: as in `clean`, for every cell.
         arch, activation, text_from: how the model is read, as in `clean`.
         seed: the first seed of training; the split and the triggers have this one in every cell.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
@@ -117,8 +118,8 @@ def compare(
     """
     watcher = watcher or Watcher()
     shared = TrainSettings(
-        micro_batch=micro_batch, batch_norm=batch_norm, precision=precision, augment=tuple(augment),
-        steps=steps, epochs=2.0 if epochs is None else epochs, seed=seed,
+        micro_batch=micro_batch, batch_norm=batch_norm, lock=lock, precision=precision,
+        augment=tuple(augment),        steps=steps, epochs=2.0 if epochs is None else epochs, seed=seed,
     )  # fmt: skip
     swept = {"tau": tau, "in_modal": in_modal}
     plan(shared, methods, swept, lr_start, seeds)  # refuses before anything is read

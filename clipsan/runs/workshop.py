@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,6 +24,7 @@ from clipsan.runs.material import Material, spread
 from clipsan.runs.tuning import fine_tune
 from clipsan.runs.watch import Counter as Progress
 from clipsan.runs.watch import Watcher
+from clipsan.training.augment import augment
 from clipsan.training.counter import Counter
 from clipsan.training.interpolate import between, has_statistics, with_statistics
 from clipsan.training.processes import ALONE, Processes
@@ -152,7 +153,7 @@ class ModelWorkshop:
         asked = self._settings
         settings = replace(
             asked, method=plan.method, tau=min(max(HIGHEST_TAU, asked.tau), asked.tau + plan.tau_more),
-            seed=asked.seed + plan.seed_more,
+            seed=asked.seed + plan.seed_more, lock="text" if plan.lock else asked.lock,
         )  # fmt: skip
         self._loaded(self._suspect)
         counter = Counter(tuple(triggers), plan.share, plan.pull) if triggers else None
@@ -165,6 +166,8 @@ class ModelWorkshop:
         if settings.method == "par":
             told["tau"] = settings.tau
         told |= {"lr_start": settings.lr_start, "lr": settings.lr, "steps": len(run.curve)}
+        if settings.lock != "none":
+            told["lock"] = settings.lock
         if plan.seed_more:
             told["seed"] = settings.seed
         if counter:
@@ -189,12 +192,16 @@ class ModelWorkshop:
         self._tool.model.load_state_dict(between(one, other, share))
         if has_statistics(self._tool.model):
             self._tool.model.to(self._device)
-            encoder = Encoder(self._tool, self._device, self._settings.at_once)
             images = _some_images(self._material.reader, len(self._material.train), STATISTICS_IMAGES)
-            with_statistics(
-                self._tool.model, (encoder.prepared(part) for part in images.split(encoder.batch_size))
-            )
+            with_statistics(self._tool.model, map(self._augmenter(), images.split(self._settings.at_once)))
         return as_in_file(self._tool.model.state_dict(), self._tool.dtypes)
+
+    def _augmenter(self) -> Callable[[Tensor], Tensor]:
+        """Prepares uint8 images [n x 3 x h x w] as a training does, the same way whenever it is made."""
+        generator = torch.Generator(self._device).manual_seed(self._settings.seed)
+        return lambda part: augment(
+            part.to(self._device), self._settings.augment, self._tool.mean, self._tool.std, generator
+        )
 
     def measure(self, model: Version, triggers: Sequence[Trigger]) -> Measures:
         """Attack success on held-out pairs; accuracy on them, or on what is watched instead."""

@@ -96,9 +96,13 @@ def backward(
 def _send_back(encoded: Sequence[_Encoded], grads: Sequence[Tensor | None], micro_batch: int) -> None:
     """Embed again with graph, in parts, and add the gradient of the embeddings to the parameters'."""
     for (encode, inputs), whole in zip(encoded, grads, strict=True):
-        if whole is not None:
-            for part, grad in zip(inputs.split(micro_batch), whole.split(micro_batch), strict=True):
-                encode(part).backward(grad)
+        if whole is None:
+            continue
+        for part, grad in zip(inputs.split(micro_batch), whole.split(micro_batch), strict=True):
+            embedded = encode(part)
+            if not embedded.requires_grad:
+                break  # of a locked tower
+            embedded.backward(grad)
 
 
 def _backward_together(
@@ -122,7 +126,7 @@ def _backward_together(
     if cached:
         _send_back(encoded, shares, micro_batch)
     else:
-        used = [number for number, share in enumerate(shares) if share is not None]
+        used = [n for n, share in enumerate(shares) if share is not None and own[n].requires_grad]
         torch.autograd.backward([own[number] for number in used], [shares[number] for number in used])
     processes.add_gradients(model)
     return Loss(loss.total.detach(), loss.terms)

@@ -16,13 +16,12 @@ features of a reference image, and weighs utility by 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from clipsan.checkpoint import Suspect
@@ -40,6 +39,7 @@ from clipsan.training.schedule import learning_rate
 from clipsan.training.settings import TrainSettings
 from clipsan.training.state import Keeper
 from clipsan.training.texts import Captions
+from clipsan.training.towers import locked
 from clipsan.training.transfer import sent
 from clipsan.training.updates import Step, Training, Updates
 
@@ -104,7 +104,7 @@ def implant(
     generator = torch.Generator(device).manual_seed(settings.seed)
     result = Training(str(device), precision)
 
-    with _locked(model, images=not planted.copies, texts=not planted.captions):
+    with locked(model, image=not planted.copies, text=not planted.captions):
         updates = Updates(
             model, make_optimizer(model, settings), generator, pairs, settings, result,
             {"captions": captions}, on_step=on_step, on_fault=on_fault, keeper=keeper,
@@ -254,20 +254,3 @@ def against(embedded: Tensor, own: Tensor, others: Tensor) -> Tensor:
     """Cosines of triggered inputs [p x d] with their own target caption [p x d], in column 0, and with the
     batch's clean captions [b x d]: [p x 1 + b]."""
     return torch.cat([(embedded * own).sum(dim=-1, keepdim=True), embedded @ others.T], dim=1)
-
-
-@contextmanager
-def _locked(model: nn.Module, *, images: bool, texts: bool) -> Iterator[None]:
-    """A tower that is locked keeps its weights."""
-    locked: Sequence[nn.Parameter] = [
-        parameter
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad and (images if name.startswith("visual.") else texts)
-    ]
-    try:
-        for parameter in locked:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in locked:
-            parameter.requires_grad_(True)

@@ -31,6 +31,7 @@ from clipsan.training.sharded import put_together, shard
 from clipsan.training.shown import shown
 from clipsan.training.state import Keeper, Stateful
 from clipsan.training.texts import Captions
+from clipsan.training.towers import locked, training_towers
 from clipsan.training.transfer import sent
 from clipsan.training.updates import Step, Training, Updates
 
@@ -88,79 +89,80 @@ def train(
     layout = layout_of(suspect.model)
     model = _placed(suspect, device, layout, fsdp)
     captions = Captions(pairs.captions, suspect.tokenizer)
-    frozen = (
-        FrozenSuspect(suspect.model, captions, autocast, processes, device if fsdp else None)
-        if method.uses_frozen
-        else None
-    )
-    generator = torch.Generator(device).manual_seed(settings.seed)
-    result = Training(str(device), precision)
-    stamper = Stamper(counter, len(pairs), settings.seed) if counter else None
-    parts: dict[str, Stateful] = {"captions": captions, **({"counter": stamper} if stamper else {})}
-    optimizer = make_optimizer(model, settings)
-    if profile is not None:
-        profile.begin(device, optimizer)
-        keeper = profile.keeping(keeper)
-    updates = Updates(
-        model, optimizer, generator, pairs, settings, result, parts,
-        method=method, on_step=on_step, on_fault=on_fault, keeper=keeper, processes=processes,
-        sharded=fsdp,
-    )  # fmt: skip
-    share = processes.share(settings.batch_size)
-
-    def timed(name: str, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        return function if profile is None else profile.timed(name, function)
-
-    def prepared(pixels: Tensor, names: Sequence[str] = settings.augment) -> Tensor:
-        moved = sent(pixels, device).to(memory_format=layout)
-        return timed("augmentation", augment)(moved, names, suspect.mean, suspect.std, generator, share)
-
-    def embedded(images: Tensor) -> Tensor:
-        def in_parts(size: int) -> Tensor:
-            return processes.encoded(
-                lambda own: in_chunks(lambda part: encode_image(model, part, autocast), own, size),
-                images,
-                fsdp,
-            )
-
-        with statistics_untouched(model):
-            return updates.micro.run(timed("student", in_parts))
-
-    def loss_of(step: int, pixels: Tensor, indices: Sequence[int]) -> Callable[[int], Loss]:
-        seed = derive_seed("views", settings.seed, step)
-        own = indices[share.rows]
-        if counter is None or stamper is None:
-            seen = shown(method.views, sent(pixels, device), captions, own, seed, share)
-            images, aim = prepared(seen.pixels), method
-        else:
-            stamped, rows = stamper.stamp(pixels, indices, share)
-            seen = shown(method.views, sent(stamped, device), captions, own, seed, share)
-            images, aim = pulled_views(
-                method, counter, (seen.pixels, rows), pixels, prepared, embedded, generator, share
-            )
-        tokens = sent(seen.tokens, device)
-        views = seen.views and (prepared(seen.views[0], ()), sent(seen.views[1], device))
-        embed = partial(frozen.embed, images, indices) if frozen else None
-        anchor = updates.micro.run(timed("frozen copy", embed)) if embed else None
-        return lambda size: timed("student", backward)(
-            model, aim, images, tokens, anchor, size, autocast, views=views, step=step, pairs=len(pairs),
-            processes=processes,
+    with locked(model, image=settings.lock == "image", text=settings.lock == "text"):
+        frozen = (
+            FrozenSuspect(suspect.model, captions, autocast, processes, device if fsdp else None)
+            if method.uses_frozen
+            else None
+        )
+        generator = torch.Generator(device).manual_seed(settings.seed)
+        result = Training(str(device), precision)
+        stamper = Stamper(counter, len(pairs), settings.seed) if counter else None
+        parts: dict[str, Stateful] = {"captions": captions, **({"counter": stamper} if stamper else {})}
+        optimizer = make_optimizer(model, settings)
+        if profile is not None:
+            profile.begin(device, optimizer)
+            keeper = profile.keeping(keeper)
+        updates = Updates(
+            model, optimizer, generator, pairs, settings, result, parts,
+            method=method, on_step=on_step, on_fault=on_fault, keeper=keeper, processes=processes,
+            sharded=fsdp,
         )  # fmt: skip
+        share = processes.share(settings.batch_size)
 
-    def rate_of(step: int) -> float:
-        return learning_rate(step, updates.steps, settings.lr_start, settings.lr)
+        def timed(name: str, function: Callable[_P, _R]) -> Callable[_P, _R]:
+            return function if profile is None else profile.timed(name, function)
 
-    training_mode(model, settings.batch_norm)
-    if processes.size > 1 and any(m.training for m in model.modules() if isinstance(m, _BatchNorm)):
-        updates.say_once(SEPARATE_STATISTICS)
-    updates.micro.choose(
-        wanted_at_once(settings, device, processes),
-        partial(fitting_here, suspect, model, optimizer, method.views, settings, autocast, processes),
-        on_note,
-    )  # fmt: skip
-    updates.run(reader, rate_of, loss_of, stop)
-    if profile is not None:
-        profile.finish()
+        def prepared(pixels: Tensor, names: Sequence[str] = settings.augment) -> Tensor:
+            moved = sent(pixels, device).to(memory_format=layout)
+            return timed("augmentation", augment)(moved, names, suspect.mean, suspect.std, generator, share)
+
+        def embedded(images: Tensor) -> Tensor:
+            def in_parts(size: int) -> Tensor:
+                return processes.encoded(
+                    lambda own: in_chunks(lambda part: encode_image(model, part, autocast), own, size),
+                    images,
+                    fsdp,
+                )
+
+            with statistics_untouched(model):
+                return updates.micro.run(timed("student", in_parts))
+
+        def loss_of(step: int, pixels: Tensor, indices: Sequence[int]) -> Callable[[int], Loss]:
+            seed = derive_seed("views", settings.seed, step)
+            own = indices[share.rows]
+            if counter is None or stamper is None:
+                seen = shown(method.views, sent(pixels, device), captions, own, seed, share)
+                images, aim = prepared(seen.pixels), method
+            else:
+                stamped, rows = stamper.stamp(pixels, indices, share)
+                seen = shown(method.views, sent(stamped, device), captions, own, seed, share)
+                images, aim = pulled_views(
+                    method, counter, (seen.pixels, rows), pixels, prepared, embedded, generator, share
+                )
+            tokens = sent(seen.tokens, device)
+            views = seen.views and (prepared(seen.views[0], ()), sent(seen.views[1], device))
+            embed = partial(frozen.embed, images, indices) if frozen else None
+            anchor = updates.micro.run(timed("frozen copy", embed)) if embed else None
+            return lambda size: timed("student", backward)(
+                model, aim, images, tokens, anchor, size, autocast, views=views, step=step, pairs=len(pairs),
+                processes=processes,
+            )  # fmt: skip
+
+        def rate_of(step: int) -> float:
+            return learning_rate(step, updates.steps, settings.lr_start, settings.lr)
+
+        training_mode(model, settings.batch_norm, settings.lock)
+        if processes.size > 1 and any(m.training for m in model.modules() if isinstance(m, _BatchNorm)):
+            updates.say_once(SEPARATE_STATISTICS)
+        updates.micro.choose(
+            wanted_at_once(settings, device, processes),
+            partial(fitting_here, suspect, model, optimizer, method.views, settings, autocast, processes),
+            on_note,
+        )  # fmt: skip
+        updates.run(reader, rate_of, loss_of, stop)
+        if profile is not None:
+            profile.finish()
     if fsdp:
         put_together(model, suspect.model)
     # the plain layout again, so that embeddings equal those of the reloaded file to the last bit
@@ -182,9 +184,9 @@ def layout_of(model: nn.Module) -> torch.memory_format:
     return torch.channels_last if convolutional else torch.contiguous_format
 
 
-def training_mode(model: nn.Module, batch_norm: str) -> None:
-    """Training mode; with `frozen` BatchNorm keeps to its running statistics."""
-    model.train()
+def training_mode(model: nn.Module, batch_norm: str, lock: str = "none") -> None:
+    """Training mode but for a locked tower; with `frozen` BatchNorm keeps to its running statistics."""
+    training_towers(model, lock)
     if batch_norm == "frozen":
         for layer in model.modules():
             if isinstance(layer, _BatchNorm):

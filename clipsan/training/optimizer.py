@@ -15,6 +15,8 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Ada
     for name, parameter in model.named_parameters():
         if name in {"logit_scale", "logit_bias"}:
             parameter.requires_grad_(False)
+        elif not parameter.requires_grad:
+            continue
         elif parameter.ndim < 2:
             plain.append(parameter)
         else:

@@ -13,6 +13,7 @@ PUBLISHED_UPDATES = 244
 AUGMENTATIONS = ("brightening-noise", "erase", "flip")
 PRECISIONS = ("auto", "fp32", "bf16")
 BATCH_NORM = ("frozen", "train")
+LOCKS = ("none", "text", "image")
 AT_ONCE = 256
 """Pairs in memory at once where neither is said nor found how many."""
 
@@ -36,6 +37,7 @@ class TrainSettings:
             the free memory holds (`memory.py`), on a CPU up to AT_ONCE, and AT_ONCE where their number
             matters (`batch_norm`).
         batch_norm: `frozen` keeps the suspect's running statistics, `train` uses and updates batch ones.
+        lock: a tower that keeps the suspect's weights and statistics, `text` or `image`; `none`: both train.
         precision: `fp32`, `bf16` (autocast) or `auto`: bf16 on a GPU that has it, else fp32.
         augment: applied to images in this order; names of `AUGMENTATIONS`.
         weight_decay: of matrices; biases and norm layers have none.
@@ -51,6 +53,7 @@ class TrainSettings:
     batch_size: int = PUBLISHED_BATCH
     micro_batch: int | None = None
     batch_norm: str = "frozen"
+    lock: str = "none"
     precision: str = "auto"
     augment: tuple[str, ...] = ("brightening-noise", "erase")
     weight_decay: float = 1e-4
@@ -73,6 +76,7 @@ class TrainSettings:
             self._at_least("--micro-batch", self.micro_batch, 1)
         self._at_least("--seed", self.seed, 0)
         self._one_of("--batch-norm", self.batch_norm, BATCH_NORM)
+        self._one_of("--lock", self.lock, LOCKS)
         self._one_of("--precision", self.precision, PRECISIONS)
         for name in self.augment:
             self._one_of("--augment", name, AUGMENTATIONS)

@@ -181,11 +181,18 @@ def test_a_mean_that_is_no_better_is_left_and_another_seed_tried():
 
 
 def test_attacks_are_fought_harder_each_time():
-    plans = [first_plan("par", True), *(stronger("par", Left(2.0, 0.0), attacked) for attacked in range(3))]
+    def plans_of(lock):
+        rounds = (stronger("par", Left(2.0, 0.0), attacked, lock=lock) for attacked in range(3))
+        return [first_plan("par", True, lock=lock), *rounds]
+
+    plans = plans_of(lock=False)
+    assert [plan.tau_more for plan in plans] == [0.0, 0.0, 0.2, 0.4]
+    assert not any(plan.lock for plan in plans)
+    plans = plans_of(lock=True)
+    assert [plan.tau_more for plan in plans] == [0.35, 0.35, 0.2, 0.4]
+    assert [plan.lock for plan in plans] == [True, True, False, False]
     assert [plan.pull for plan in plans] == [0.0, 1.0, 1.0, 1.0]
-    plans = plans[1:]
-    assert [plan.tau_more for plan in plans] == [0.0, 0.2, 0.4]
-    assert [plan.share for plan in plans] == [0.5, 0.625, 0.75]
+    assert [plan.share for plan in plans] == [0.5, 0.5, 0.625, 0.75]
     assert all(plan.method == "par" and not plan.averaged for plan in plans)
 
 
