@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +26,15 @@ from clipsan.training.encode import (
     no_autocast,
 )
 from clipsan.training.processes import ALONE, Processes
+from clipsan.training.towers import trains
 
-_Encoded = tuple[Callable[[Tensor], Tensor], Tensor]
+
+class Encoded(NamedTuple):
+    """What is embedded by which tower, and whether that one is trained; a locked one has no graph."""
+
+    encode: Callable[[Tensor], Tensor]
+    inputs: Tensor
+    trains: bool
 
 
 def backward(
@@ -65,13 +73,21 @@ def backward(
     """
     scale = logit_scale(model)
 
+    image_trains, text_trains = (trains(model, image=image) for image in (True, False))
+
     def image(part: Tensor) -> Tensor:
-        return encode_image(model, part, autocast)
+        with torch.set_grad_enabled(image_trains and torch.is_grad_enabled()):
+            return encode_image(model, part, autocast)
 
     def text(part: Tensor) -> Tensor:
-        return encode_text(model, part, autocast)
+        with torch.set_grad_enabled(text_trains and torch.is_grad_enabled()):
+            return encode_text(model, part, autocast)
 
-    encoded = [(image, images), (text, tokens), *zip((image, text), views or (), strict=False)]
+    towers = ((image, image_trains), (text, text_trains))
+    encoded = [
+        Encoded(encode, inputs, training)
+        for (encode, training), inputs in zip(towers * 2, (images, tokens, *(views or ())), strict=False)
+    ]
 
     def loss_of(embedded: Sequence[Tensor]) -> Loss:
         plain, second = Embeddings(*embedded[:2]), Embeddings(*embedded[2:]) if views else None
@@ -80,53 +96,59 @@ def backward(
     if processes.size > 1:
         return _backward_together(model, encoded, loss_of, micro_batch, processes)
     if len(images) <= micro_batch:
-        loss = loss_of([encode(inputs) for encode, inputs in encoded])
+        loss = loss_of([each.encode(each.inputs) for each in encoded])
         loss.total.backward()
         return Loss(loss.total.detach(), loss.terms)
 
     with statistics_untouched(model):
-        leaves = [in_chunks(encode, inputs, micro_batch).requires_grad_(True) for encode, inputs in encoded]
+        leaves = [
+            in_chunks(each.encode, each.inputs, micro_batch).requires_grad_(each.trains) for each in encoded
+        ]
     loss = loss_of(leaves)
-    # a loss need not depend on all of them; what it does not depend on gets no gradient in either way
-    grads = torch.autograd.grad(loss.total, leaves, allow_unused=True)
-    _send_back(encoded, grads, micro_batch)
+    _send_back(encoded, _gradients(loss, leaves), micro_batch)
     return Loss(loss.total.detach(), loss.terms)
 
 
-def _send_back(encoded: Sequence[_Encoded], grads: Sequence[Tensor | None], micro_batch: int) -> None:
+def _gradients(loss: Loss, leaves: Sequence[Tensor]) -> list[Tensor | None]:
+    """Of the loss by each of them; None where it does not depend on it, and for those of a locked tower."""
+    learning = [leaf for leaf in leaves if leaf.requires_grad]
+    found = iter(torch.autograd.grad(loss.total, learning, allow_unused=True))
+    return [next(found) if leaf.requires_grad else None for leaf in leaves]
+
+
+def _send_back(encoded: Sequence[Encoded], grads: Sequence[Tensor | None], micro_batch: int) -> None:
     """Embed again with graph, in parts, and add the gradient of the embeddings to the parameters'."""
-    for (encode, inputs), whole in zip(encoded, grads, strict=True):
-        if whole is None:
-            continue
-        for part, grad in zip(inputs.split(micro_batch), whole.split(micro_batch), strict=True):
-            embedded = encode(part)
-            if not embedded.requires_grad:
-                break  # of a locked tower
-            embedded.backward(grad)
+    for each, whole in zip(encoded, grads, strict=True):
+        if whole is not None:
+            for part, grad in zip(each.inputs.split(micro_batch), whole.split(micro_batch), strict=True):
+                each.encode(part).backward(grad)
 
 
 def _backward_together(
     model: nn.Module,
-    encoded: Sequence[_Encoded],
+    encoded: Sequence[Encoded],
     loss_of: Callable[[Sequence[Tensor]], Loss],
     micro_batch: int,
     processes: Processes,
 ) -> Loss:
     """`backward` where `encoded` holds one process's share of the rows."""
     own: list[Tensor] = []
-    cached = len(encoded[0][1]) > micro_batch
+    cached = len(encoded[0].inputs) > micro_batch
     with statistics_untouched(model) if cached else nullcontext():
-        for encode, inputs in encoded:
-            own.append(in_chunks(encode, inputs, micro_batch) if cached else encode(inputs))
-    leaves = [processes.gathered(part).requires_grad_(True) for part in own]
+        for each in encoded:
+            own.append(
+                in_chunks(each.encode, each.inputs, micro_batch) if cached else each.encode(each.inputs)
+            )
+    leaves = [
+        processes.gathered(part).requires_grad_(each.trains) for part, each in zip(own, encoded, strict=True)
+    ]
     loss = loss_of(leaves)
-    grads = torch.autograd.grad(loss.total, leaves, allow_unused=True)
     rows = processes.share(len(leaves[0])).rows
-    shares = [None if grad is None else grad[rows] for grad in grads]
+    shares = [None if grad is None else grad[rows] for grad in _gradients(loss, leaves)]
     if cached:
         _send_back(encoded, shares, micro_batch)
     else:
-        used = [n for n, share in enumerate(shares) if share is not None and own[n].requires_grad]
+        used = [number for number, share in enumerate(shares) if share is not None]
         torch.autograd.backward([own[number] for number in used], [shares[number] for number in used])
     processes.add_gradients(model)
     return Loss(loss.total.detach(), loss.terms)

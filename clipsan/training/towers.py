@@ -28,6 +28,15 @@ def locked(model: nn.Module, *, image: bool, text: bool) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
+def trains(model: nn.Module, *, image: bool) -> bool:
+    """Whether anything of the image tower, or else of the text tower, is to get gradients."""
+    return any(
+        parameter.requires_grad
+        for name, parameter in model.named_parameters()
+        if name.startswith(f"{IMAGE_TOWER}.") == image
+    )
+
+
 def training_towers(model: nn.Module, lock: str) -> None:
     """Training mode for the towers that train; the one that `lock` names keeps its statistics, too."""
     model.train()

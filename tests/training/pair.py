@@ -47,9 +47,9 @@ CASES = {
     "roclip": Case({"method": "roclip", "pool": 0.5}),
     "finetune": Case({"method": "finetune", "micro_batch": 100}, counter=True),
     "statistics": Case({"batch_norm": "train"}, model="rn"),
-    "memory": Case({"micro_batch": 100}, memory=2),
+    "memory": Case({"micro_batch": 100, "lock": "text"}, memory=2),
     "not finite": Case(not_finite=2),
-    "parted": Case({"batch_size": 12}, fsdp=True),
+    "parted": Case({"batch_size": 12, "lock": "text"}, fsdp=True),
     "parted, whole batch": Case({"method": "cleanclip", "batch_size": 12, "micro_batch": 12}, fsdp=True),
     "parted, stamped": Case({"batch_size": 12}, model="rn", counter=True, fsdp=True, not_finite=2),
 }
