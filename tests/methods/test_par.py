@@ -22,12 +22,12 @@ class TwoTowers(nn.Module):
     def __init__(self, seed: int) -> None:
         super().__init__()
         torch.manual_seed(seed)
-        self.image = nn.Sequential(nn.Flatten(), nn.Linear(48, 24), nn.Tanh(), nn.Linear(24, 8))
+        self.visual = nn.Sequential(nn.Flatten(), nn.Linear(48, 24), nn.Tanh(), nn.Linear(24, 8))
         self.text = nn.Sequential(nn.Embedding(50, 16), nn.Flatten(), nn.Linear(64, 8))
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     def encode_image(self, images):
-        return self.image(images)
+        return self.visual(images)
 
     def encode_text(self, tokens):
         return self.text(tokens)
@@ -61,7 +61,7 @@ def test_loss_and_gradients_equal_the_equations(seed, moved, tau, below, micro_b
     frozen, model = TwoTowers(seed), TwoTowers(seed)
     image_moved, text_moved = moved if isinstance(moved, tuple) else (moved, moved)
     with torch.no_grad():
-        for tower, size in ((model.image, image_moved), (model.text, text_moved)):
+        for tower, size in ((model.visual, image_moved), (model.text, text_moved)):
             for parameter in tower.parameters():
                 parameter += size * torch.randn_like(parameter) * parameter.std()
     images, tokens = torch.randn(64, 3, 4, 4), torch.randint(0, 50, (64, 4))
