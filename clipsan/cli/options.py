@@ -120,7 +120,7 @@ Augment = Annotated[
     typer.Option(
         "--augment",
         metavar="LIST",
-        help="Of brightening-noise, erase, flip; 'none' for none.",
+        help="Of brightening-noise, erase, flip, patterns; 'none' for none.",
         rich_help_panel=TRAIN,
     ),
 ]

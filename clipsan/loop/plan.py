@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+AUGMENT_MORE = ("patterns",)
+"""Random members of the families of triggers: they weaken what no scan has found."""
 HIGHEST_TAU = 3.0
 _TAU_STEP = 0.2
 _LOCKED_TAU_MORE = 0.35
@@ -30,6 +32,7 @@ class Plan:
         pull: weight of the pull of those to the same images without it.
         why: in words, for the report.
         lock: whether the text tower keeps the suspect's weights; else as asked for.
+        augment_more: names of augmentations besides those that were asked for.
         seed_more: added to the seed that was asked for.
     """
 
@@ -39,6 +42,7 @@ class Plan:
     pull: float
     why: str
     lock: bool = False
+    augment_more: tuple[str, ...] = AUGMENT_MORE
     seed_more: int = 0
 
     @property

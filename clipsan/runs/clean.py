@@ -160,7 +160,7 @@ def clean(
         lock: `text` or `image`: that tower keeps the suspect's weights; `none`: both train. None: `none`, but
             with `until` as its rounds choose, which lock the text tower first.
         precision: `auto`, `fp32` or `bf16`.
-        augment: of `brightening-noise`, `erase`, `flip`.
+        augment: of `brightening-noise`, `erase`, `flip`, `patterns`; see docs/method.md.
         until: a budget such as `asr<=5%,drop<=3`: scan, fine-tune against what was found and scan again,
             until no inverted trigger succeeds more often and no more accuracy is lost on held-out data; see
             docs/closed-loop.md. The triggers found are measured with the others, and written to `inverted`.

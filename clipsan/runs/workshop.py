@@ -154,6 +154,7 @@ class ModelWorkshop:
         settings = replace(
             asked, method=plan.method, tau=min(max(HIGHEST_TAU, asked.tau), asked.tau + plan.tau_more),
             seed=asked.seed + plan.seed_more, lock="text" if plan.lock else asked.lock,
+            augment=tuple(dict.fromkeys((*asked.augment, *plan.augment_more))),
         )  # fmt: skip
         self._loaded(self._suspect)
         counter = Counter(tuple(triggers), plan.share, plan.pull) if triggers else None

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from clipsan.training.patterns import put_patterns
 from clipsan.training.processes import ALONE, Share
 from clipsan.training.transfer import sent
 
@@ -49,6 +50,8 @@ def augment(
             _coins(pixels, generator, share)[share.rows].view(-1, 1, 1, 1), pixels.flip(-1), pixels
         )
     images = pixels.to(torch.float32).div_(255)
+    if "patterns" in names:
+        put_patterns(images, generator, share)
     if "brightening-noise" in names:
         _brighten(images, generator, share)
     images.sub_(sent(torch.tensor(mean).view(1, 3, 1, 1), images.device))

@@ -10,7 +10,7 @@ from clipsan.methods import Method, make_method
 
 PUBLISHED_BATCH = 2048
 PUBLISHED_UPDATES = 244
-AUGMENTATIONS = ("brightening-noise", "erase", "flip")
+AUGMENTATIONS = ("brightening-noise", "erase", "flip", "patterns")
 PRECISIONS = ("auto", "fp32", "bf16")
 BATCH_NORM = ("frozen", "train")
 LOCKS = ("none", "text", "image")
