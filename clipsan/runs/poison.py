@@ -130,8 +130,8 @@ def poison(
             of them than there are.
         mirror: mirror half of the images, each time anew and before the trigger goes on, against overfitting
             where the pairs are few.
-        augment: names among `brightening-noise`, `erase`, `flip`, `patterns`, put on after the trigger: an attacker who
-            expects PAR can plant through its noise. Empty: none, as published.
+        augment: names among `brightening-noise`, `erase`, `flip`, `patterns`, put on after the trigger: an
+            attacker who expects PAR can plant through its noise. Empty: none, as published.
         image_column, caption_column, separator, max_pairs: how `data` is read, as in `clean`.
         out: the folder to write; must not exist or be empty unless `overwrite`.
         eval: labelled images to measure clean accuracy and attack success on, before and after.

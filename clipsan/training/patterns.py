@@ -47,7 +47,7 @@ def put_patterns(images: Tensor, generator: torch.Generator, share: Share) -> No
     cells = torch.rand((share.of, 3, CELLS, CELLS), generator=generator, device=device)[rows]
     hit = draws[:, 0] < SHARE
     kinds = (draws[:, 1] * len(KINDS)).floor()
-    for number, apply in enumerate((_tones, _waves, _patch, _blend, _warp)):
+    for number, apply in enumerate(MAKERS):
         wanted = hit & (kinds == number)
         _put(images, wanted, apply, draws[:, 2:], cells)
 
@@ -120,7 +120,7 @@ def _warp(images: Tensor, draws: Tensor, cells: Tensor) -> Tensor:
 
 
 def _pattern(images: Tensor, draws: Tensor, cells: Tensor, least: int) -> Tensor:
-    """[b x 3 x h x w]: `least` to CELLS cells along a side, smooth or sharp or striped, in all levels or two."""
+    """[b x 3 x h x w]: `least` to CELLS cells a side, smooth, sharp or striped, of many levels or two."""
     count = torch.exp(_between(draws[:, 0], math.log(least), math.log(CELLS + 0.99))).floor()
     x, y = (place * _column(count) for place in _places(images))
     sharp = _column(draws[:, 1] < 0.3)
@@ -148,3 +148,7 @@ def _between(draw: Tensor, low: float, high: float) -> Tensor:
 
 def _column(values: Tensor) -> Tensor:
     return values.view(-1, 1, 1)
+
+
+MAKERS = (_tones, _waves, _patch, _blend, _warp)
+"""Of KINDS."""

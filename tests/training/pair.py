@@ -43,7 +43,7 @@ class Case:
 CLASSES = ("ball", "boat", "fish", "cup", "car", "flower", "house", "hammer")
 CASES = {
     "par": Case(),
-    "cleanclip": Case({"method": "cleanclip", "augment": ("flip", "erase")}),
+    "cleanclip": Case({"method": "cleanclip", "augment": ("flip", "erase", "patterns")}),
     "roclip": Case({"method": "roclip", "pool": 0.5}),
     "finetune": Case({"method": "finetune", "micro_batch": 100}, counter=True),
     "statistics": Case({"batch_norm": "train"}, model="rn"),
