@@ -48,5 +48,5 @@ def propose_captions(
     broken = set(missing) - set(proposed)
     good = [index for index in range(len(pairs)) if index not in broken]
     done = pairs.with_captions(proposed).subset(good)
-    done.skipped = [*pairs.skipped, *reader.skipped.values()]
+    done.skipped = [*pairs.skipped, *(reader.skipped[index] for index in sorted(reader.skipped))]
     return done

@@ -98,6 +98,8 @@ class Windows:
 
     def cut(self, pixels: Tensor) -> list[Tensor]:
         """For each size: unit vectors float32 [n x MOST x 3 c c], c = min(size, CELLS) a side."""
+        if not len(pixels):  # which torch's Fourier transform refuses
+            return [torch.zeros(0, MOST, 3 * min(size, CELLS) ** 2) for size in self.sizes]
         white = whiten(pixels, self.amplitude)
         white = white / white.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-6)
         energy = white.square().sum(dim=1, keepdim=True)

@@ -7,12 +7,15 @@ those details in which patterns are searched (12 KiB of pixels and 7 KiB of wind
 from __future__ import annotations
 
 import hashlib
+import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from clipsan.errors import DataError
@@ -20,6 +23,8 @@ from clipsan.hygiene.details import View, Windows, shrunk
 from clipsan.hygiene.perceptual import perceptual_hash
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.pairs.headers import header_size
+from clipsan.pairs.pairset import Skipped
+from clipsan.training.processes import ALONE, Processes
 
 BATCH = 256
 SEARCHED = 8192
@@ -86,7 +91,12 @@ class Evidence:
 
 
 def gather(
-    pairs: PairSet, judges: Sequence[Judge], needs: frozenset[str], seed: int, device: torch.device
+    pairs: PairSet,
+    judges: Sequence[Judge],
+    needs: frozenset[str],
+    seed: int,
+    device: torch.device,
+    processes: Processes = ALONE,
 ) -> Evidence:
     """Make the pass.
 
@@ -97,6 +107,7 @@ def gather(
         needs: of "embeddings", "hashes", "sizes", "views", "windows".
         seed: of the choice of images to search.
         device: where neighbours are computed later.
+        processes: that share the pass in whole batches, and all get the evidence of one process.
 
     Raises:
         DataError: no image can be decoded.
@@ -104,49 +115,80 @@ def gather(
     found = Evidence(pairs, judges[0].reader, device)
     wanted = np.zeros(len(pairs), bool)
     wanted[np.random.RandomState(seed).permutation(len(pairs))[:SEARCHED]] = True
-    hashes, spreads, views, searched = [], [], [], []
-    parts: dict[str, list[Tensor]] = {judge.name: [] for judge in judges}
-    windows: list[list[Tensor]] = []
+    parts: dict[str, list[Tensor]] = defaultdict(list)
+    share = processes.pieces(len(pairs), BATCH)
     for start in range(0, len(pairs), BATCH):
-        asked = range(start, min(start + BATCH, len(pairs)))
-        pixels, good = found.reader.batch(asked)
-        first_row = len(found.index)
-        found.index += good
+        mine = share.start <= start < share.stop
+        if parts and not mine:
+            continue
+        pixels, good = found.reader.batch(range(start, min(start + BATCH, len(pairs))))
         if not good:
             continue
-        found.digests += [
-            hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels.numpy()
-        ]
-        spreads.append(pixels.float().flatten(1).std(dim=1, correction=0))
-        if "hashes" in needs:
-            hashes.append(perceptual_hash(pixels))
-        if "sizes" in needs:
-            found.short_side += [min(header_size(pairs.read(index))) for index in good]
-        if "embeddings" in needs:
-            for judge in judges:
-                parts[judge.name].append(_embedded(judge, found.reader, pixels, good))
-        rows = [place for place, index in enumerate(good) if wanted[index]]
-        searched += [first_row + place for place in rows]
-        if "views" in needs:
-            views.append(shrunk(pixels[rows]))
-        if "windows" in needs:
-            if found.finder is None:
-                found.finder = Windows.of(pixels)
-                windows = [[] for _ in found.finder.sizes]
-            for kept, each in zip(windows, found.finder.cut(pixels[rows]), strict=True):
-                kept.append(each)
-    if not found.index:
+        if "windows" in needs and found.finder is None:
+            found.finder = Windows.of(pixels)
+        if not mine:  # the first images say, in every process, what is cut out and how wide embeddings are
+            pixels, good = pixels[:1], good[:1]
+        for name, of_batch in _measured(found, judges, needs, wanted, pixels, good).items():
+            parts[name].append(of_batch if mine else of_batch[:0])
+    if not parts:
         raise DataError(f"no image of {pairs.source} can be decoded: nothing is left to train on")
-    found.searched = torch.tensor(searched, dtype=torch.int64)
-    found.spread = torch.cat(spreads)
-    found.hashes = torch.cat(hashes) if hashes else found.hashes
-    found.views = torch.cat(views) if views else found.views
-    found.windows = [torch.cat(kept) for kept in windows]
+    _tell_skipped(found.reader, pairs, processes)
+    known = {name: processes.gathered(torch.cat(parts.pop(name))) for name in list(parts)}
+    found.index = known["index"].tolist()
+    found.digests = [digest.tobytes() for digest in known["digests"].numpy()]
+    found.spread = known["spread"]
+    found.searched = torch.from_numpy(wanted[found.index]).nonzero()[:, 0]
+    found.hashes = known.get("hashes", found.hashes)
+    found.short_side = known["sizes"].tolist() if "sizes" in known else []
+    found.views = known.get("views", found.views)
+    found.windows = [known[f"windows {size}"] for size in (found.finder.sizes if found.finder else ())]
     if "embeddings" in needs:
         for judge in judges:
-            found.images[judge.name] = torch.cat(parts[judge.name])
+            found.images[judge.name] = known[f"embeddings {judge.name}"]
             found.texts[judge.name] = _texts(judge, [found.caption(row) for row in range(len(found.index))])
     return found
+
+
+def _measured(
+    found: Evidence,
+    judges: Sequence[Judge],
+    needs: frozenset[str],
+    wanted: NDArray[np.bool_],
+    pixels: Tensor,
+    good: list[int],
+) -> dict[str, Tensor]:
+    """What is needed of images, uint8 [b x 3 x h x w] at the indices `good`, a row for each.
+
+    Of `views` and `windows` only the `wanted` among them have one.
+    """
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels.numpy())
+    seen = {
+        "index": torch.tensor(good),
+        "digests": torch.tensor([list(digest) for digest in digests], dtype=torch.uint8),
+        "spread": pixels.float().flatten(1).std(dim=1, correction=0),
+    }
+    if "hashes" in needs:
+        seen["hashes"] = perceptual_hash(pixels)
+    if "sizes" in needs:
+        seen["sizes"] = torch.tensor([min(header_size(found.pairs.read(index))) for index in good])
+    if "embeddings" in needs:
+        for judge in judges:
+            seen[f"embeddings {judge.name}"] = _embedded(judge, found.reader, pixels, good)
+    searched = pixels[torch.from_numpy(wanted[good])]
+    if "views" in needs:
+        seen["views"] = shrunk(searched)
+    if found.finder is not None:
+        for size, windows in zip(found.finder.sizes, found.finder.cut(searched), strict=True):
+            seen[f"windows {size}"] = windows
+    return seen
+
+
+def _tell_skipped(reader: ImageReader, pairs: PairSet, processes: Processes) -> None:
+    """Let each process's reader know of the images that another one's could not decode."""
+    own = {index: skipped.reason for index, skipped in reader.skipped.items()}
+    for told in processes.texts(json.dumps(own)):
+        for index, reason in json.loads(told).items():
+            reader.skipped.setdefault(int(index), Skipped(pairs.names[int(index)], reason))
 
 
 def _embedded(judge: Judge, reader: ImageReader, pixels: Tensor, indices: list[int]) -> Tensor:

@@ -38,6 +38,17 @@ class Finding:
     settings: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, whose keys are texts: drops as [row, phrase, score]."""
+        drops = [[row, text, score] for row, (text, score) in self.drops.items()]
+        return {"drops": drops, "settings": self.settings, "notes": self.notes}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Finding:
+        """From `to_json`."""
+        drops = {row: (text, score) for row, text, score in values["drops"]}
+        return cls(drops, values["settings"], values["notes"])
+
 
 @dataclass(frozen=True)
 class CheckResult:

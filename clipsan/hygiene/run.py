@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from clipsan.hygiene.evidence import Embedder, Evidence, Judge, gather
 from clipsan.hygiene.finding import CheckResult, Dropped, Filtered, Finding, Reason
 from clipsan.hygiene.table import CHECKS, parse_checks
 from clipsan.pairs import ImageReader, PairSet
+from clipsan.training.processes import ALONE, Processes
 
 FEWEST_LEFT = 2
 
@@ -25,6 +27,7 @@ def filter_pairs(
     reference: tuple[Embedder, ImageReader] | None = None,
     seed: int = 0,
     device: torch.device | None = None,
+    processes: Processes = ALONE,
 ) -> Filtered:
     """Drop pairs that should not clean a model.
 
@@ -37,6 +40,8 @@ def filter_pairs(
             it too.
         seed: of the choice of images in which patterns are searched, where there are more than 8192.
         device: where embeddings are compared; the CPU where not said.
+        processes: that share the work, each calling this with equal arguments but for the device; all get
+            the result of one process.
 
     Raises:
         UsageError: an unknown check.
@@ -47,16 +52,14 @@ def filter_pairs(
     if reference is not None:
         judges.append(Judge("reference", *reference))
     needs = frozenset[str]().union(*(CHECKS[name].needs for name in names))
-    evidence = gather(pairs, judges, needs, seed, device or torch.device("cpu"))
+    evidence = gather(pairs, judges, needs, seed, device or torch.device("cpu"), processes)
     reasons: dict[int, list[Reason]] = defaultdict(list)
     results = []
     rows = list(range(len(evidence.index)))
     for first in (True, False):
         dropped: set[int] = set()
-        for name in names:
-            if CHECKS[name].first is not first:
-                continue
-            finding = CHECKS[name].run(evidence, rows)
+        asked = [name for name in names if CHECKS[name].first is first]
+        for name, finding in _findings(asked, evidence, rows, processes).items():
             for row, (text, score) in finding.drops.items():
                 reasons[evidence.index[row]].append(Reason(name, text, score))
                 dropped.add(row)
@@ -72,6 +75,16 @@ def filter_pairs(
         )
     dropped_pairs = [Dropped(index, tuple(reasons[index])) for index in sorted(reasons)]
     return Filtered(pairs.subset(left), len(pairs), dropped_pairs, results)
+
+
+def _findings(
+    names: Sequence[str], evidence: Evidence, rows: list[int], processes: Processes
+) -> dict[str, Finding]:
+    """What each check finds; of several processes each makes some of the checks, and tells the others."""
+    own = {name: CHECKS[name].run(evidence, rows) for name in names[processes.rank :: processes.size]}
+    told = processes.texts(json.dumps({name: finding.to_json() for name, finding in own.items()}))
+    every = {name: finding for text in told for name, finding in json.loads(text).items()}
+    return {name: Finding.from_json(every[name]) for name in names}
 
 
 def _broken(evidence: Evidence, reasons: dict[int, list[Reason]]) -> list[str]:

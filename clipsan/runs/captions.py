@@ -14,6 +14,7 @@ from clipsan.evaluation.proposed import propose_captions
 from clipsan.pairs import PairSet
 from clipsan.runs.probes import class_names
 from clipsan.runs.watch import Watcher
+from clipsan.training.processes import ALONE, Processes
 
 SUSPECT = "suspect"
 
@@ -55,10 +56,12 @@ def captioned(
     device: torch.device,
     batch_size: int,
     watcher: Watcher,
+    processes: Processes = ALONE,
 ) -> tuple[PairSet, tuple[str, ...]]:
     """(the pairs with every caption that was missing, warnings for the report).
 
-    The class names are those of the file, else those of the labelled set.
+    The class names are those of the file, else those of the labelled set. Several `processes`
+    share the work.
 
     Raises:
         UsageError: the suspect itself is not settled, which takes pairs with captions.
@@ -74,7 +77,7 @@ def captioned(
     names = labelled.classnames if classes is None and labelled is not None else class_names(classes)
     watcher.stage(f"Proposing captions for {len(missing)} images")
     try:
-        encoder = Encoder(suspect, device, batch_size)
+        encoder = Encoder(suspect, device, batch_size, processes=processes)
         done = propose_captions(
             pairs, encoder, names, DEFAULT_TEMPLATES, lambda count: watcher.measuring(count, len(missing))
         )

@@ -188,7 +188,7 @@ def clean(
         overwrite: replace an earlier output of clipsan in `out`, and an unfinished run with other settings.
         watcher: hears of progress.
         processes: that train together, each calling this with equal arguments but for the device; they
-            share the measuring, too, and the first writes. None: this one alone; see docs/scaling.md.
+            share filter and measuring, too, and the first writes. None: this one alone; see docs/scaling.md.
         fsdp: while they train, each holds a part of the weights, gradients and moments, instead of all.
 
     Raises:
@@ -226,7 +226,7 @@ def clean(
     suspect.dtypes = stored_as(suspect, dtype)
     check_output(Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families))
     labelled = open_labelled(eval, classes) if eval is not None else None
-    suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher)
+    suspect, material = prepare(pairs, divided, suspect, wanted, labelled, where, watcher, processes)
     kept = material.held_out
     settings = _fitting(asked, batch_size, at_least, material.train, processes, fsdp)
     triggers = parse_triggers(list(trigger), suspect.image_size, seed, texts=True)

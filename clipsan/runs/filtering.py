@@ -17,8 +17,10 @@ from clipsan.hygiene.sheet import SHEET_NAME, dropped_sheet
 from clipsan.pairs import ImageReader, PairSet
 from clipsan.report import DroppedPair, DropReason, Filter, FilterCheck
 from clipsan.report.schema import DROPPED_KEPT
+from clipsan.runs.processes import check_alike
 from clipsan.runs.settle import settle
 from clipsan.runs.watch import Watcher
+from clipsan.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,15 @@ def run_filter(
     seed: int,
     device: torch.device,
     watcher: Watcher,
+    processes: Processes = ALONE,
 ) -> Outcome:
     """Filter `pairs`, which `reader` reads at the suspect's resolution.
 
+    Several `processes` share the work, all with the same pairs and suspect; the first draws the picture.
+
     Raises:
         CheckpointError: the reference cannot be read.
+        UsageError: the processes have different references.
         DataError: too few pairs would be left.
     """
     reference = None
@@ -78,19 +84,20 @@ def run_filter(
         watcher.stage(f"Reading {filtering.reference}")
         other = load(filtering.reference)
         own = ImageReader(pairs, other.preprocess_cfg, other.image_size, keep="none")
+        check_alike(processes, {"model": {"SHA-256 of --filter-reference": other.provenance.sha256}})
         other = settle(other, pairs.captions, own, device)
-        reference = (Encoder(other, device), own)
+        reference = (Encoder(other, device, processes=processes), own)
     watcher.stage(f"Filtering {len(pairs)} pairs ({', '.join(filtering.checks)})")
     filtered = filter_pairs(
-        pairs, reader, Encoder(suspect, device),
-        checks=filtering.checks, reference=reference, seed=seed, device=device,
+        pairs, reader, Encoder(suspect, device, processes=processes), checks=filtering.checks,
+        reference=reference, seed=seed, device=device, processes=processes,
     )  # fmt: skip
     for result in filtered.results:
         watcher.note(f"{result.name} drops {result.dropped}")
         for note in result.notes:
             watcher.note(f"{result.name}: {note}")
     watcher.stage(f"The filter leaves {len(filtered.pairs)} of {len(pairs)} pairs")
-    sheet = dropped_sheet(filtered, pairs, reader)
+    sheet = None if processes.rank else dropped_sheet(filtered, pairs, reader)
     record = filter_of(filtered, pairs, filtering.reference, None if sheet is None else SHEET_NAME)
     return Outcome(filtered.pairs, record, sheet)
 

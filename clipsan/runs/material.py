@@ -11,9 +11,12 @@ from clipsan.checkpoint import Suspect
 from clipsan.evaluation.labelled import LabelledSet
 from clipsan.pairs import ImageReader, PairSet, check_kind, split
 from clipsan.runs.captions import captioned
+from clipsan.runs.describe import versions
 from clipsan.runs.filtering import Filtering, Outcome, run_filter
+from clipsan.runs.processes import check_alike
 from clipsan.runs.settle import settle
 from clipsan.runs.watch import Watcher
+from clipsan.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def prepare(
     labelled: LabelledSet | None,
     device: torch.device,
     watcher: Watcher,
+    processes: Processes = ALONE,
 ) -> tuple[Suspect, Material]:
     """Make the pairs ready; the suspect comes back settled with them.
 
@@ -93,15 +97,24 @@ def prepare(
         labelled: gives class names for captions where `wanted` names none.
         device: where the suspect is asked.
         watcher: hears of progress.
+        processes: that share the captioning and the filter.
 
     Raises:
+        UsageError: another process was given another model, other pairs or another filter than the first.
         ClipsanError: captions cannot be proposed, too few pairs are left, or there is no room to keep images.
     """
     warnings: tuple[str, ...] = ()
     train, held_out = divided
+    if processes.size > 1 and (wanted.captionless or wanted.filtering.checks):
+        check_alike(processes, {
+            "versions": versions(),
+            "model": {"SHA-256": suspect.provenance.sha256},
+            "pairs": {"number": len(pairs), "digest": pairs.digest()},
+            "settings": {"filter": ",".join(wanted.filtering.checks), "seed": wanted.seed},
+        })  # fmt: skip
     if wanted.captionless:
         pairs, warnings = captioned(
-            pairs, suspect, wanted.classes, labelled, device, wanted.batch_size, watcher
+            pairs, suspect, wanted.classes, labelled, device, wanted.batch_size, watcher, processes
         )
         train, held_out = parts(pairs, wanted)
     exact = ImageReader(train, suspect.preprocess_cfg, suspect.image_size, keep="none")
@@ -111,7 +124,9 @@ def prepare(
     filtered = None
     if wanted.filtering.checks:
         reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size)
-        filtered = run_filter(wanted.filtering, pairs, suspect, reader, wanted.seed, device, watcher)
+        filtered = run_filter(
+            wanted.filtering, pairs, suspect, reader, wanted.seed, device, watcher, processes
+        )
         train, held_out = parts(filtered.left, wanted)
     reader = ImageReader(
         train, suspect.preprocess_cfg, suspect.image_size, exact=False, keep=wanted.cache_images

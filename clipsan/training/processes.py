@@ -113,11 +113,17 @@ class Processes:
         self.sent += (self.size - 1) * padded.nbytes
         return torch.cat([every[rank * most : rank * most + count] for rank, count in enumerate(counts)])
 
+    def texts(self, own: str) -> list[str]:
+        """The text, not empty, that each process gives."""
+        if self.size == 1:
+            return [own]
+        coded = torch.frombuffer(bytearray(own.encode()), dtype=torch.uint8)
+        lengths = self.numbers(len(coded))
+        return [part.numpy().tobytes().decode() for part in self.gathered(coded).split(lengths)]
+
     def of_first(self, text: str) -> str:
         """The text that the first process gives."""
-        own = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
-        length = self.numbers(len(own))[0]
-        return bytes(self.gathered(own)[:length].tolist()).decode()
+        return self.texts(text)[0]
 
     def joined(self, parts: Sequence[Tensor]) -> Tensor:
         """[n x w]: the rows of all processes' parts [m x w] in their order; some may have no part."""

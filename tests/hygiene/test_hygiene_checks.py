@@ -8,6 +8,7 @@ import torch
 from made_pairs import evidence, natural, pair_set, png, reader_of, unit
 from torch.nn import functional as F
 
+import clipsan.hygiene.evidence as evidence_module
 from clipsan.errors import UsageError
 from clipsan.hygiene import CHECKS, parse_checks
 from clipsan.hygiene.boilerplate import check_boilerplate
@@ -201,6 +202,17 @@ def test_what_the_search_did_not_see_is_found_too():
         found.views = found.views[seen]
         found.windows = [windows[seen] for windows in found.windows]
         assert sorted(check(found, rows(found)).drops) == list(range(24))
+
+
+def test_a_batch_of_which_no_image_is_searched_adds_nothing(monkeypatch):
+    monkeypatch.setattr(evidence_module, "BATCH", 2)
+    monkeypatch.setattr(evidence_module, "SEARCHED", 3)
+    pairs = pair_set([png(image) for image in natural(8, 96)], ["a dog"] * 8)
+    found = gather(
+        pairs, [Judge("suspect", None, reader_of(pairs, 96))], frozenset({"views", "windows"}), 0, CPU
+    )
+    assert len(found.searched) == len(found.views) == 3
+    assert [windows.shape for windows in found.windows] == [(3, 3, 3 * 7 * 7), (3, 3, 192), (3, 3, 192)]
 
 
 @pytest.mark.parametrize("check", [check_pattern, check_patch])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
@@ -12,9 +13,13 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 import clipsan
+import clipsan.hygiene.evidence as evidence_module
 import clipsan.training.gradients as gradients_module
 import clipsan.training.loop as loop_module
 from clipsan.checkpoint import load
+from clipsan.evaluation.encoder import Encoder
+from clipsan.hygiene import CHECKS, filter_pairs
+from clipsan.hygiene.evidence import Judge, gather
 from clipsan.inversion import Effort, Patch, Screening, Strips, invert
 from clipsan.inversion.ladder import EFFORTS, ScanEffort
 from clipsan.pairs import ImageReader, open_pairs
@@ -62,7 +67,9 @@ def work(rank: int, size: int, folder: Path) -> None:
         dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=size)
     processes = Processes(rank, size)
     seen = {name: _trained(case, folder, processes) for name, case in CASES.items()}
-    seen["clean"] = _cleaned(folder, processes)
+    with mock.patch.object(evidence_module, "BATCH", 8):
+        seen["filter"] = _filtered(folder, processes)
+        seen["clean"] = _cleaned(folder, processes)
     seen["audit"] = _audited(folder, processes)
     seen["file"] = _resumed(folder, processes)
     seen["screened"] = _screened(folder, processes)
@@ -97,6 +104,21 @@ def _trained(case: Case, folder: Path, processes: Processes) -> dict:
         "weights": weights, "losses": [step.loss for step in run.curve], "notes": run.notes,
         "left out": run.left_out, "broken": sorted(run.broken),
     }  # fmt: skip
+
+
+def _filtered(folder: Path, processes: Processes) -> str:
+    """Of pairs with a bad caption, a duplicate and, in a second batch and a last, images that are broken."""
+    suspect = load(folder / "model")
+    pairs = open_pairs(folder / "pairs").subset([*range(40), 12]).recaptioned({1: "untitled"})
+    reader = ImageReader(pairs, suspect.preprocess_cfg, suspect.image_size, threads=1)
+    encoder = Encoder(suspect, torch.device("cpu"), processes=processes)
+    filtered = filter_pairs(pairs, reader, encoder, processes=processes)
+    judge, needs = Judge("suspect", encoder, reader), frozenset().union(*(c.needs for c in CHECKS.values()))
+    found = gather(pairs, [judge], needs, 0, torch.device("cpu"), processes)
+    measured = [found.images["suspect"], found.texts["suspect"], found.spread, found.hashes, found.views]
+    digests = [hashlib.sha256(each.numpy().tobytes()).digest() for each in (*measured, *found.windows)]
+    left = filtered.pairs.names, filtered.dropped, filtered.results
+    return repr((left, found.index, found.digests, found.short_side, found.searched, digests))
 
 
 def _audited(folder: Path, processes: Processes) -> str | None:
@@ -237,8 +259,12 @@ def _cleaned(folder: Path, processes: Processes) -> dict:
         result = clipsan.clean(
             folder / "model", folder / "pairs", out=out, eval=folder / "eval", trigger=["stripes"], steps=2,
             batch_size=9, micro_batch=8, device="cpu", save_every=1, no_gallery=True, processes=processes,
+            filter="images",
         )  # fmt: skip
     except HelpedError:
         return {}
     found = result.report.evaluation
-    return {"measured": repr((found.clean_accuracy, found.triggers[0].asr, found.skipped))}
+    return {
+        "measured": repr((found.clean_accuracy, found.triggers[0].asr, found.skipped)),
+        "filter": repr(result.report.data.filter),
+    }

@@ -68,6 +68,13 @@ def test_processes_share_the_measuring_and_the_first_writes(seen):
     assert seen[2]["clean"] == {}
 
 
+def test_processes_share_the_filter(seen):
+    one, first, second = (by["filter"] for by in seen)
+    assert one == first == second
+    assert all(reason in one for reason in ("cannot be decoded", "a notice", "as an earlier pair"))
+    assert "cannot be decoded" in seen[0]["clean"]["filter"]
+
+
 def test_parts_of_a_model_that_were_stopped_and_went_on_make_the_file_of_one_process(seen):
     one, first, second = (by["file"] for by in seen)
     assert second is None and one.keys() == first.keys()
