@@ -167,6 +167,7 @@ class ModelWorkshop:
         if settings.method == "par":
             told["tau"] = settings.tau
         told |= {"lr_start": settings.lr_start, "lr": settings.lr, "steps": len(run.curve)}
+        told["augment"] = ",".join(settings.augment)
         if settings.lock != "none":
             told["lock"] = settings.lock
         if plan.seed_more:
