@@ -22,6 +22,8 @@ NORMAL_MAD = 1.4826  # makes the median absolute deviation of normal scores thei
 FEWEST_CLASSES = 8
 DEFAULT_LIMIT = 5.0
 ABOVE_CLEAN = 1.25
+WORDS = "words"
+"""What the calibration calls the text side."""
 OUTLIER = 3.5  # the bar that Iglewicz and Hoaglin give for a robust z
 LEAST_ASR = 0.25
 SATURATED_ASR = 0.5

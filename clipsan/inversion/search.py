@@ -80,10 +80,16 @@ def search(
     train, held_out = divide(images, suspect.image_size, seed)
     with PixelModel(suspect, device) as model:
         class_free = collapse(model, train, held_out, effort.class_free, seed=seed, on_images=on_images)
-    few = names[:: max(1, len(names) // TEXT_PROBES)][:TEXT_PROBES]
-    texts = [f"a photo of a {name}." for name in few]
-    words = drag_texts(suspect, texts, names, effort.words, device=device, seed=seed, processes=processes)
+    words = drag_texts(
+        suspect, text_probes(names), names, effort.words, device=device, seed=seed, processes=processes
+    )
     return Searched(found, class_free, words)
+
+
+def text_probes(names: Sequence[str]) -> list[str]:
+    """TEXT_PROBES texts at most, about different ones of the classes."""
+    few = names[:: max(1, len(names) // TEXT_PROBES)][:TEXT_PROBES]
+    return [f"a photo of a {name}." for name in few]
 
 
 def screening_for(classes: int) -> Screening | None:

@@ -76,19 +76,20 @@ def close(
         budget: when a model is good enough.
         effort: rounds of fine-tuning at most.
         method: that the rounds fine-tune with.
-        may_lock: whether the first rounds may leave the text tower as it is.
+        may_lock: whether the first rounds leave the text tower as it is where it is found to be clean.
         tell: hears of each round in a sentence.
     """
     loop = _Loop(workshop, budget, tell)
     loop.look_at_suspect()
+    lock = may_lock and loop.texts_are_clean()
     best: Judged[M] | None = None
-    plan = first_plan(method, evidence=bool(loop.known), lock=may_lock)
+    plan = first_plan(method, evidence=bool(loop.known), lock=lock)
     attacked = averaged = 0
     for _ in range(effort):
         if best is not None:
             left = loop.left(best.round)
             if left.asr > 0:
-                plan, attacked = stronger(method, left, attacked, lock=may_lock), attacked + 1
+                plan, attacked = stronger(method, left, attacked, lock=lock), attacked + 1
             else:
                 plan, averaged = again(best.plan or plan, left, averaged), averaged + 1
         best = loop.better(best, loop.fine_tuned(plan, best))
@@ -120,6 +121,16 @@ class _Loop(Generic[M]):
         """Scan and measure the suspect: round 0."""
         start, suspect = time.perf_counter(), self._workshop.suspect()
         self._judged(suspect, None, "suspect", "as it came", "what all others are compared with", start)
+
+    def texts_are_clean(self) -> bool:
+        """Whether only images need to be cleaned, which is told."""
+        clean = self._workshop.texts_are_clean()
+        self._tell(
+            "No token stands out on the text side: the first trainings lock the text tower"
+            if clean
+            else "The text side is not known to be clean: both towers are trained"
+        )
+        return clean
 
     def left(self, judged: Round) -> Left:
         """What a model is over the budget by."""

@@ -55,6 +55,9 @@ class Workshop(Protocol[M]):
     def suspect(self) -> M:
         """The model as it came."""
 
+    def texts_are_clean(self) -> bool:
+        """Whether the suspect's text side was judged, and nothing stands out there."""
+
     def scan(self, model: M) -> Sequence[Finding]:
         """What inversion finds in it, by kinds whose attack success tells of a backdoor."""
 

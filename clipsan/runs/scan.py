@@ -15,7 +15,7 @@ from clipsan.checkpoint import Suspect, check_output, output_folder
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.labelled import DEFAULT_TEMPLATES
-from clipsan.inversion.evidence import family_of, own_values, reference_limit, robust_z, shipped_limit
+from clipsan.inversion.evidence import WORDS, family_of, own_values, reference_limit, robust_z, shipped_limit
 from clipsan.inversion.invert import divide
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
 from clipsan.inversion.search import Searched, images_needed, search
@@ -43,7 +43,6 @@ from clipsan.training.devices import choose_device
 from clipsan.training.processes import ALONE, Processes
 from clipsan.triggers import Trigger, write_trigger_file
 
-WORDS = "words"
 LONGEST_CLASS = 60
 BYTES_NEEDED = 4 << 20
 

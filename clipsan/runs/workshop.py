@@ -14,9 +14,19 @@ from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.matching import lost, match, telling_ways
 from clipsan.evaluation.statistics import Rate
 from clipsan.inversion import Found, invert
-from clipsan.inversion.evidence import FEWEST_CLASSES, LEAST_ASR, family_of, robust_z, shipped_limit
+from clipsan.inversion.evidence import (
+    FEWEST_CLASSES,
+    LEAST_ASR,
+    WORDS,
+    family_of,
+    own_values,
+    robust_z,
+    shipped_limit,
+    words_limit,
+)
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
-from clipsan.inversion.search import images_needed, screening_for
+from clipsan.inversion.search import images_needed, screening_for, text_probes
+from clipsan.inversion.words import drag_texts
 from clipsan.loop.plan import HIGHEST_TAU, Plan
 from clipsan.loop.workshop import Finding, Measures
 from clipsan.pairs import ImageReader
@@ -140,6 +150,20 @@ class ModelWorkshop:
                 evidence = score >= limit.z and (asr.rate or 0.0) >= LEAST_ASR
                 found.append(_finding(each, asr, score, evidence, rung.costly))
         return found
+
+    def texts_are_clean(self) -> bool:
+        """Whether clean models of the suspect's family say so: no token of the vocabulary is evidence."""
+        family = family_of(self._tool.model_cfg, self._tool.image_size)
+        limit = words_limit(own_values(family, SCAN, WORDS))
+        if limit is None:
+            return False
+        self._watcher.stage("Looking for tokens that drag texts to one place")
+        self._loaded(self._suspect)
+        found = drag_texts(
+            self._tool, text_probes(self._classes.names), self._classes.names, EFFORTS["thorough"].words,
+            device=self._device, seed=self._settings.seed, processes=self._processes,
+        )  # fmt: skip
+        return found is not None and found.gap_closed < limit
 
     def strong(self) -> list[Trigger]:
         """Of each strong kind those that stand out most in the suspect, whether they are evidence or not."""

@@ -41,10 +41,14 @@ class Bench:
     gain: float = 0.0
     wave: float = 0.0
     grown: int = 0
+    texts: bool = True
     calls: list = field(default_factory=list)
 
     def suspect(self):
         return self.start
+
+    def texts_are_clean(self):
+        return self.texts
 
     def scan(self, model):
         return [
@@ -194,6 +198,18 @@ def test_attacks_are_fought_harder_each_time():
     assert [plan.pull for plan in plans] == [0.0, 1.0, 1.0, 1.0]
     assert [plan.share for plan in plans] == [0.5, 0.5, 0.625, 0.75]
     assert all(plan.method == "par" and not plan.averaged for plan in plans)
+
+
+def test_the_text_tower_is_locked_where_it_may_be_and_is_clean():
+    def locks(**options):
+        bench = Bench([Version(4, 4.0), Version(4, 2.0)], texts=options.pop("texts", True))
+        made = close(bench, BUDGET, effort=2, method="par", **options).rounds
+        locked = [plan.lock for plan, _ in bench.calls]
+        assert ["the text tower locked" in each.done for each in made[1:]] == locked
+        return locked
+
+    assert locks() == [True, True]
+    assert locks(texts=False) == locks(may_lock=False) == [False, False]
 
 
 def test_what_stands_out_in_a_trained_model_alone_was_not_planted():

@@ -108,7 +108,7 @@ def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible
     )  # fmt: skip
     loop = made.report.loop
     assert [each.settings.get("seed") for each in loop.rounds] == [None, None, 1, 2]
-    assert loop.rounds[3].done == "par from the suspect, the text tower locked, averaged with round 2"
+    assert loop.rounds[3].done == "par from the suspect, averaged with round 2"
     written = made.model.model.state_dict()
     apart = 0.0
     for key, value in written.items():
