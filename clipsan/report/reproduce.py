@@ -14,7 +14,7 @@ from clipsan.report.schema import Report
 from clipsan.report.wording import printable
 
 _NO_OPTION = frozenset({"model", "out", "seed", "weight_decay", "beta1", "beta2", "eps"})
-_NOT_OF_POISON = frozenset({"method", "tau", "lr_start", "captions", "poisoned_pairs"})
+_NOT_OF_POISON = frozenset({"method", "tau", "lock", "lr_start", "captions", "poisoned_pairs"})
 _JOINED = frozenset({"augment", "filter"})
 LONGEST_LINE = 20_000
 """Characters; a longer line is no line to copy."""

@@ -29,12 +29,9 @@ def locked(model: nn.Module, *, image: bool, text: bool) -> Iterator[None]:
 
 
 def trains(model: nn.Module, *, image: bool) -> bool:
-    """Whether anything of the image tower, or else of the text tower, is to get gradients."""
-    return any(
-        parameter.requires_grad
-        for name, parameter in model.named_parameters()
-        if name.startswith(f"{IMAGE_TOWER}.") == image
-    )
+    """Whether anything of the image tower, or else of the text tower, may get gradients."""
+    own = [p for name, p in model.named_parameters() if name.startswith(f"{IMAGE_TOWER}.") == image]
+    return not own or any(parameter.requires_grad for parameter in own)
 
 
 def training_towers(model: nn.Module, lock: str) -> None:
