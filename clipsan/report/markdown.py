@@ -172,15 +172,19 @@ def _how_to_read(evaluation: Evaluation) -> str:
     )
 
 
+def _locked(training: Training) -> str:
+    return "" if training.lock == "none" else f", the {markdown(training.lock)} tower locked"
+
+
 def _training(training: Training) -> Iterator[str]:
     method = markdown(training.method)
     device, precision = markdown(training.device), markdown(training.precision)
     yield (
         f"{method}: {training.steps} steps of batch {training.batch_size}, {training.pairs_seen} pairs seen, "
-        f"{training.seconds:.0f} s on {device} in {precision}."
+        f"{training.seconds:.0f} s on {device} in {precision}{_locked(training)}."
     )
     if training.tau is not None:
-        reached = {"S\\_img": training.reached_tau.image, "S\\_txt": training.reached_tau.text}
+        reached = {markdown(name): step for name, step in training.passed_tau().items()}
         yield bullets(
             f"{name} never reached tau = {training.tau:g}"
             if step is None

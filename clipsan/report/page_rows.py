@@ -110,9 +110,10 @@ def training_lines(training: Training) -> Iterator[str]:
     yield (
         f"{training.method}: {training.steps} updates of {training.batch_size} pairs, {training.pairs_seen} "
         f"pairs seen, {training.seconds:.0f} s on {training.device} in {training.precision}"
+        + ("" if training.lock == "none" else f", the {training.lock} tower locked")
     )
     if training.tau is not None:
-        for name, step in (("S_img", training.reached_tau.image), ("S_txt", training.reached_tau.text)):
+        for name, step in training.passed_tau().items():
             when = "never reached" if step is None else "reached"
             yield f"{name} {when} tau = {training.tau:g}" + ("" if step is None else f" at update {step}")
     if training.curves:

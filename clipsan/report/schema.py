@@ -207,6 +207,13 @@ class Training(Record):
     curves: tuple[CurvePoint, ...]
     left_out: Count = 0  # updates whose loss or gradient was not finite; no point of the curves
     profile: Profile | None = None  # None: not asked for
+    lock: Literal["none", "text", "image"] = "none"  # the tower that kept its weights
+
+    def passed_tau(self) -> dict[str, int | None]:
+        """The update at which S of each tower that trained passed tau, None: never; by the name of that S."""
+        by_tower = {"image": self.reached_tau.image, "text": self.reached_tau.text}
+        names = {"image": "S_img", "text": "S_txt"}
+        return {names[tower]: step for tower, step in by_tower.items() if tower != self.lock}
 
 
 @dataclass(frozen=True)

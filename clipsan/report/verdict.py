@@ -239,8 +239,7 @@ def _doubts_of_trigger(trigger: _Attack, judged: Role) -> Iterator[str]:
 def _doubts_of_training(training: Training | None) -> Iterator[str]:
     if training is None or training.tau is None:
         return
-    reached = {"S_img": training.reached_tau.image, "S_txt": training.reached_tau.text}
-    never = [name for name, step in reached.items() if step is None]
+    never = [name for name, step in training.passed_tau().items() if step is None]
     if never:
         yield (
             f"{' and '.join(never)} never reached tau = {training.tau:g} in {training.steps} steps, so the "

@@ -47,17 +47,25 @@ class Search:
     lr: float
 
 
-def asked_search(method: str, tau: float | str, lr: float | str, held_out: float | None) -> Search:
+def asked_search(
+    method: str, tau: float | str, lr: float | str, held_out: float | None, lock: str | None = None
+) -> Search:
     """Read `--tau` and `--lr`, each a number or `auto`.
 
     Raises:
-        UsageError: one is neither, the method has no tau to reach, or nothing is held out to measure on.
+        UsageError: one is neither, the method has no tau to reach, a tower is locked that cannot reach it, or
+            nothing is held out to measure on.
     """
     numbers = {"tau": _number("--tau", tau), "lr": _number("--lr", lr)}
     names = tuple(name for name, number in numbers.items() if number is None)
     if names and method != "par":
         raise UsageError(
             f"--{names[0]} auto looks at how PAR's S grows, but --method is {method}: give a number"
+        )
+    if names and lock not in (None, "none"):
+        raise UsageError(
+            f"--{names[0]} auto looks at how S of both towers grows, but --lock {lock} keeps one: give a "
+            "number"
         )
     if names and held_out == 0:
         raise UsageError(f"--{names[0]} auto measures on held-out pairs, but --held-out is 0: choose a share")

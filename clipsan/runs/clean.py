@@ -198,7 +198,7 @@ def clean(
     """
     watcher, processes = watcher or Watcher(), processes or ALONE
     thresholds, timed = checked_thresholds(max_asr, max_drop), asked_profile(profile, until)
-    search = asked_search(method, tau, lr, held_out)
+    search = asked_search(method, tau, lr, held_out, lock)
     asked = TrainSettings(
         method=method, tau=search.tau, in_modal=in_modal, pool=pool, match_every=match_every,
         lr=search.lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,

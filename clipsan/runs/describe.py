@@ -132,6 +132,7 @@ def training_of(run: TrainingRun, settings: TrainSettings, profile: LoopProfile 
         reached_tau=reached,
         curves=tuple(points),
         profile=None if profile is None else profile_of(profile),
+        lock=settings.lock,  # type: ignore[arg-type]  # checked by TrainSettings
     )
 
 

@@ -175,6 +175,14 @@ def test_inconclusive_when_tau_was_never_reached(report, reached, names):
     assert "raise --lr-start or --steps" in reason
 
 
+def test_a_locked_tower_need_not_reach_tau(report):
+    training = replace(report.training, reached_tau=ReachedTau(3, None), lock="text")
+    assert conclude(replace(report, training=training)).verdict.result == "pass"
+    training = replace(training, reached_tau=ReachedTau(None, None))
+    reason = _only_reason(conclude(replace(report, training=training)))
+    assert reason.startswith("S_img never reached tau = 2.15 in 160 steps")
+
+
 def test_a_method_without_tau_reaches_nothing(report):
     plain = replace(report.training, tau=None, reached_tau=ReachedTau(None, None))
     assert conclude(replace(report, training=plain)).verdict.result == "pass"

@@ -83,6 +83,12 @@ def test_what_cannot_be_found(method, tau, lr, held_out, said):
         asked_search(method, tau, lr, held_out)
 
 
+def test_a_locked_tower_reaches_no_tau():
+    with pytest.raises(UsageError, match="--tau auto looks at how S of both towers grows, but --lock text"):
+        asked_search("par", "auto", 1e-4, None, "text")
+    assert asked_search("par", "auto", 1e-4, None, "none").names == ("tau",)
+
+
 def test_numbers_are_taken_as_they_are():
     search = asked_search("par", "1.5", 2e-4, None)
     assert (search.names, search.tau, search.lr) == ((), 1.5, 2e-4)
