@@ -1,12 +1,13 @@
 """What a round of fine-tuning does: the ladder from plain PAR to more, by what is still over the budget.
 
-The first round is PAR from the suspect, with the triggers that the scan inverted stamped on half of the
-images, and the text tower locked (as in LiT, Zhai et al., arXiv 2111.07991): images are pushed away from
-where the suspect had them and have to find back to captions that stay, for which few pairs do. What follows
-depends on what is left over. An attack: the same again from the suspect against everything inverted since,
-then with both towers and a higher tau. Accuracy: the same again with another seed, and the mean of the
-weights of all such trainings (model soups, Wortsman et al., arXiv 2203.05482). Training on without the push
-buys accuracy back as well, but brings back with it what no scan has seen.
+The first round is PAR from the suspect, with random patterns on half of the images, the triggers that the
+scan inverted stamped on half of them, and, where the text side is clean, the text tower locked (as in LiT,
+Zhai et al., arXiv 2111.07991): images are pushed away from where the suspect had them and have to find back
+to captions that stay, for which few pairs do. What follows depends on what is left over. An attack: the
+same again from the suspect against everything inverted since, then with both towers and a higher tau.
+Accuracy: the same again with another seed, and the mean of the weights of all such trainings (model soups,
+Wortsman et al., arXiv 2203.05482). Training on without the push buys accuracy back as well, but brings back
+with it what no scan has seen.
 """
 
 from __future__ import annotations

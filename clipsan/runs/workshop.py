@@ -223,7 +223,7 @@ class ModelWorkshop:
         return as_in_file(self._tool.model.state_dict(), self._tool.dtypes)
 
     def _augmenter(self) -> Callable[[Tensor], Tensor]:
-        """Prepares uint8 images [n x 3 x h x w] as a training does, the same way whenever it is made."""
+        """Augments uint8 images [n x 3 x h x w] as asked for, the same way whenever it is made."""
         generator = torch.Generator(self._device).manual_seed(self._settings.seed)
         return lambda part: augment(
             part.to(self._device), self._settings.augment, self._tool.mean, self._tool.std, generator
