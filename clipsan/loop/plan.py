@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 AUGMENT_MORE = ("patterns",)
-"""Random members of the families of triggers: they weaken what no scan has found."""
+"""Augmentations of every round, besides those asked for: random patterns weaken what no scan has found."""
 HIGHEST_TAU = 3.0
 _TAU_STEP = 0.2
 _LOCKED_TAU_MORE = 0.35
@@ -33,7 +33,6 @@ class Plan:
         pull: weight of the pull of those to the same images without it.
         why: in words, for the report.
         lock: whether the text tower keeps the suspect's weights; else as asked for.
-        augment_more: names of augmentations besides those that were asked for.
         seed_more: added to the seed that was asked for.
     """
 
@@ -43,7 +42,6 @@ class Plan:
     pull: float
     why: str
     lock: bool = False
-    augment_more: tuple[str, ...] = AUGMENT_MORE
     seed_more: int = 0
 
     @property
@@ -63,8 +61,7 @@ class Left:
 def first_plan(method: str, evidence: bool, *, lock: bool) -> Plan:
     """Of the first round; `evidence`: whether the scan of the suspect found any."""
     found = "these triggers" if evidence else "nothing"
-    more = _LOCKED_TAU_MORE if lock else 0.0
-    return Plan(method, more, 0.5, 0.0, f"the scan of the suspect found {found}", lock)
+    return Plan(method, _tau_more(lock), 0.5, 0.0, f"the scan of the suspect found {found}", lock)
 
 
 def stronger(method: str, left: Left, attacked: int, *, lock: bool) -> Plan:
@@ -78,8 +75,7 @@ def stronger(method: str, left: Left, attacked: int, *, lock: bool) -> Plan:
     """
     words = f"an attack is left {left.asr:.1f} points over the budget"
     if attacked == 0:
-        more = _LOCKED_TAU_MORE if lock else 0.0
-        return Plan(method, more, 0.5, 1.0, f"{words}: against all that is known by now", lock)
+        return Plan(method, _tau_more(lock), 0.5, 1.0, f"{words}: against all that is known by now", lock)
     return Plan(
         method, _TAU_STEP * attacked, min(0.75, 0.5 + 0.125 * attacked), 1.0,
         f"{words}: for the {attacked + 1}. time, so further from the suspect",
@@ -90,3 +86,8 @@ def again(plan: Plan, left: Left, averaged: int) -> Plan:
     """Of a round after too much accuracy was lost by `plan`; `averaged`: how many such rounds there were."""
     why = f"accuracy is {left.drop:.1f} points over the budget: the mean of several trainings has lost less"
     return replace(plan, why=why, seed_more=averaged + 1)
+
+
+def _tau_more(lock: bool) -> float:
+    """Before anything asks for a higher tau."""
+    return _LOCKED_TAU_MORE if lock else 0.0

@@ -172,16 +172,12 @@ def _how_to_read(evaluation: Evaluation) -> str:
     )
 
 
-def _locked(training: Training) -> str:
-    return "" if training.lock == "none" else f", the {markdown(training.lock)} tower locked"
-
-
 def _training(training: Training) -> Iterator[str]:
     method = markdown(training.method)
     device, precision = markdown(training.device), markdown(training.precision)
     yield (
         f"{method}: {training.steps} steps of batch {training.batch_size}, {training.pairs_seen} pairs seen, "
-        f"{training.seconds:.0f} s on {device} in {precision}{_locked(training)}."
+        f"{training.seconds:.0f} s on {device} in {precision}{training.with_locked}."
     )
     if training.tau is not None:
         reached = {markdown(name): step for name, step in training.passed_tau().items()}

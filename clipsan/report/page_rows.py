@@ -110,7 +110,7 @@ def training_lines(training: Training) -> Iterator[str]:
     yield (
         f"{training.method}: {training.steps} updates of {training.batch_size} pairs, {training.pairs_seen} "
         f"pairs seen, {training.seconds:.0f} s on {training.device} in {training.precision}"
-        + ("" if training.lock == "none" else f", the {training.lock} tower locked")
+        f"{training.with_locked}"
     )
     if training.tau is not None:
         for name, step in training.passed_tau().items():

@@ -209,6 +209,11 @@ class Training(Record):
     profile: Profile | None = None  # None: not asked for
     lock: Literal["none", "text", "image"] = "none"  # the tower that kept its weights
 
+    @property
+    def with_locked(self) -> str:
+        """What to add to a sentence about the training."""
+        return "" if self.lock == "none" else f", the {self.lock} tower locked"
+
     def passed_tau(self) -> dict[str, int | None]:
         """The update at which S of each tower that trained passed tau, None: never; by the name of that S."""
         by_tower = {"image": self.reached_tau.image, "text": self.reached_tau.text}

@@ -119,7 +119,7 @@ def compare(
     watcher = watcher or Watcher()
     shared = TrainSettings(
         micro_batch=micro_batch, batch_norm=batch_norm, lock=lock, precision=precision,
-        augment=tuple(augment),        steps=steps, epochs=2.0 if epochs is None else epochs, seed=seed,
+        augment=tuple(augment), steps=steps, epochs=2.0 if epochs is None else epochs, seed=seed,
     )  # fmt: skip
     swept = {"tau": tau, "in_modal": in_modal}
     plan(shared, methods, swept, lr_start, seeds)  # refuses before anything is read

@@ -73,20 +73,22 @@ def backward(
     """
     scale = logit_scale(model)
 
-    image_trains, text_trains = (trains(model, image=image) for image in (True, False))
+    def tower(
+        encode: Callable[[nn.Module, Tensor, Autocast], Tensor], image: bool
+    ) -> tuple[Callable[[Tensor], Tensor], bool]:
+        training = trains(model, image=image)
 
-    def image(part: Tensor) -> Tensor:
-        with torch.set_grad_enabled(image_trains and torch.is_grad_enabled()):
-            return encode_image(model, part, autocast)
+        def embed(part: Tensor) -> Tensor:
+            with torch.set_grad_enabled(training and torch.is_grad_enabled()):
+                return encode(model, part, autocast)
 
-    def text(part: Tensor) -> Tensor:
-        with torch.set_grad_enabled(text_trains and torch.is_grad_enabled()):
-            return encode_text(model, part, autocast)
+        return embed, training
 
-    towers = ((image, image_trains), (text, text_trains))
+    towers = (tower(encode_image, image=True), tower(encode_text, image=False))
     encoded = [
-        Encoded(encode, inputs, training)
-        for (encode, training), inputs in zip(towers * 2, (images, tokens, *(views or ())), strict=False)
+        Encoded(embed, inputs, training)
+        for both in ((images, tokens), *([views] if views else []))
+        for (embed, training), inputs in zip(towers, both, strict=True)
     ]
 
     def loss_of(embedded: Sequence[Tensor]) -> Loss:

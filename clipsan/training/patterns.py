@@ -1,6 +1,6 @@
 """Random patterns, filters and warps on images, so that no such thing decides what an image shows.
 
-Each image that is hit gets one of KINDS, drawn anew each time, with its own caption kept:
+Each image that is hit gets one of these KINDS, drawn anew each time, with its own caption kept:
 
     tones   a tone curve for each channel, as colour filters have
     waves   a sine wave of any direction, 1 to 16 periods, on all channels or coloured
@@ -24,7 +24,6 @@ from torch.nn import functional as F
 
 from clipsan.training.processes import Share
 
-KINDS = ("tones", "waves", "patch", "blend", "warp")
 SHARE = 0.5
 """Chance of an image to get one."""
 CELLS = 32
@@ -47,9 +46,8 @@ def put_patterns(images: Tensor, generator: torch.Generator, share: Share) -> No
     cells = torch.rand((share.of, 3, CELLS, CELLS), generator=generator, device=device)[rows]
     hit = draws[:, 0] < SHARE
     kinds = (draws[:, 1] * len(KINDS)).floor()
-    for number, apply in enumerate(MAKERS):
-        wanted = hit & (kinds == number)
-        _put(images, wanted, apply, draws[:, 2:], cells)
+    for number, apply in enumerate(KINDS.values()):
+        _put(images, hit & (kinds == number), apply, draws[:, 2:], cells)
 
 
 def _put(
@@ -150,5 +148,5 @@ def _column(values: Tensor) -> Tensor:
     return values.view(-1, 1, 1)
 
 
-MAKERS = (_tones, _waves, _patch, _blend, _warp)
-"""Of KINDS."""
+KINDS = {"tones": _tones, "waves": _waves, "patch": _patch, "blend": _blend, "warp": _warp}
+"""Name -> makes it of images and draws in [0, 1): [n x _DRAWS - 2] and [n x 3 x CELLS x CELLS]."""

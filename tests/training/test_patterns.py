@@ -18,14 +18,10 @@ def grey(count=200, size=(32, 48)):
 def put(images, monkeypatch=None, kind=None, seed=0):
     """The images with patterns, all of one kind where it is named."""
     if kind is not None:
-        monkeypatch.setattr(patterns_module, "KINDS", (kind,))
-        monkeypatch.setattr(patterns_module, "MAKERS", (MAKERS[KINDS.index(kind)],))
+        monkeypatch.setattr(patterns_module, "KINDS", {kind: KINDS[kind]})
     made = images.clone()
     put_patterns(made, torch.Generator().manual_seed(seed), ALONE.share(len(images)))
     return made
-
-
-MAKERS = patterns_module.MAKERS
 
 
 def test_half_of_the_images_are_hit_each_in_its_own_way():
