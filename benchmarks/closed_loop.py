@@ -4,10 +4,11 @@
 
 VICTIM is a model's folder with `triggers.json`, or one that `poison` wrote, whose report names the triggers
 that no file can hold. Only the measuring after each run reads them: what is cleaned is a copy of the model's
-files alone. `--runs` names what is run: `loop` is `clean --until`, all
-else a method of `clean --method`. Settings follow the architecture, as the victims were recorded: a model
-with BatchNorm gets 1e-3 → 1e-4 and BatchNorm in training mode, another 5e-4 → 5e-5. A run whose output is
-there is not repeated.
+files alone. `--runs` names what is run: `loop` is `clean --until`, all else a method of `clean --method`.
+`--seeds 0,1,2` runs each with several seeds, and a second table has the means. Settings follow the
+architecture, as the victims were recorded: a model with BatchNorm gets 1e-3 → 1e-4 and BatchNorm in training
+mode, another 5e-4 → 5e-5. A run whose output is there is not repeated. "Never" is how often the model that a
+trigger was planted in follows it, from the report of `poison`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 import clipsan
 from clipsan.checkpoint import load
@@ -35,14 +37,21 @@ class Row:
 
     victim: str
     run: str
+    seed: int
     accuracy_before: float
     accuracy: float
     drop: float
     asr_before: dict[str, float]
     asr: dict[str, float]
+    asr_never: dict[str, float]  # of the model before it was poisoned, where that was measured
     met: bool | None  # the loop's own budget, on held-out data
     rounds: int | None
     seconds: float
+
+    @property
+    def worst(self) -> float:
+        """The highest attack success that is left."""
+        return max(self.asr.values())
 
 
 def settings_of(victim: Path) -> dict[str, object]:
@@ -52,7 +61,7 @@ def settings_of(victim: Path) -> dict[str, object]:
     return {"lr_start": lr_start, "lr": lr, "batch_norm": "train" if convolutional else "frozen"}
 
 
-def cleaned(victim: Path, run: str, out: Path, options: argparse.Namespace) -> Report:
+def cleaned(victim: Path, run: str, seed: int, out: Path, options: argparse.Namespace) -> Report:
     """The report of a run's cleaning, which is had now unless it is there already."""
     if (out / "report.json").is_file():
         return read_report(out / "report.json")
@@ -67,9 +76,17 @@ def cleaned(victim: Path, run: str, out: Path, options: argparse.Namespace) -> R
                 shutil.copy(file, blind)
         return clipsan.clean(
             blind, options.data, eval=options.eval, out=out, batch_size=options.batch_size,
-            steps=options.steps, augment=("brightening-noise", "erase", "flip"), seed=options.seed,
+            steps=options.steps, augment=("brightening-noise", "erase", "flip"), seed=seed,
             precision=options.precision, device=options.device, **asked,
         ).report  # fmt: skip
+
+
+def never_poisoned(victim: Path) -> dict[str, float]:
+    """By trigger, the attack success in percent on the model that `poison` planted it in."""
+    report = victim / "report.json"
+    evaluation = read_report(report).evaluation if report.is_file() else None
+    rated = evaluation.triggers if evaluation else ()
+    return {each.name: percent(each.asr.suspect.rate) for each in rated if each.asr.suspect}
 
 
 def planted(victim: Path) -> list[tuple[str, str | None]]:
@@ -115,36 +132,67 @@ def percent(rate: float | None) -> float:
     return 100 * rate
 
 
-def row(victim: Path, run: str, out: Path, options: argparse.Namespace) -> Row:
+def row(victim: Path, run: str, seed: int, options: argparse.Namespace) -> Row:
     """Clean, then measure with the triggers that were planted."""
     known = planted(victim)  # before a run is paid for
-    report = cleaned(victim, run, out, options)
+    out = options.out / f"{victim.name}-{run}-{seed}"
+    report = cleaned(victim, run, seed, out, options)
     before, asr_before = measured(victim, known, options)
     after, asr_after = measured(out, known, options)
     loop, training = report.loop, report.training
     seconds = sum(each.seconds for each in loop.rounds) if loop else training.seconds if training else 0.0
     return Row(
-        victim=victim.name, run=run, accuracy_before=before, accuracy=after, drop=before - after,
-        asr_before=asr_before, asr=asr_after, met=loop.met if loop else None,
+        victim=victim.name, run=run, seed=seed, accuracy_before=before, accuracy=after, drop=before - after,
+        asr_before=asr_before, asr=asr_after, asr_never=never_poisoned(victim),
+        met=loop.met if loop else None,
         rounds=sum(each.step == "fine-tuning" for each in loop.rounds) if loop else None, seconds=seconds,
     )  # fmt: skip
 
 
 def line(made: Row) -> str:
     """A Markdown row."""
-    attacks = "; ".join(f"{name} {made.asr_before[name]:.1f} → {asr:.1f}" for name, asr in made.asr.items())
+    attacks = "; ".join(
+        f"{name} {made.asr_before[name]:.1f} → {asr:.1f}"
+        + (f" (never {made.asr_never[name]:.1f})" if name in made.asr_never else "")
+        for name, asr in made.asr.items()
+    )
     met = "" if made.met is None else f"{'met' if made.met else 'not met'}, {made.rounds} trainings"
     accuracy = f"{made.accuracy_before:.1f} → {made.accuracy:.1f} ({made.drop:.1f})"
     cells = (
-        made.victim,
-        made.run,
-        accuracy,
-        attacks,
-        f"{max(made.asr.values()):.1f}",
-        met,
+        made.victim, made.run, str(made.seed), accuracy, attacks, f"{made.worst:.1f}", met,
         f"{made.seconds:.0f}",
-    )
+    )  # fmt: skip
     return "| " + " | ".join(cells) + " |"
+
+
+def over_seeds(rows: list[Row]) -> list[str]:
+    """A Markdown table: of each victim and run the mean over its seeds, and what the seeds span."""
+    table = [
+        "| victim | run | seeds | clean accuracy, % | points lost | worst ASR, % | mean ASR of each, % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    by_run: dict[tuple[str, str], list[Row]] = {}
+    for made in rows:
+        by_run.setdefault((made.victim, made.run), []).append(made)
+    for (victim, run), alike in by_run.items():
+        attacks = "; ".join(f"{name} {fmean(each.asr[name] for each in alike):.1f}" for name in alike[0].asr)
+        cells = (
+            victim, run, str(len(alike)), spread([each.accuracy for each in alike]),
+            spread([each.drop for each in alike]), spread([each.worst for each in alike]), attacks,
+        )  # fmt: skip
+        table.append("| " + " | ".join(cells) + " |")
+    for run in dict.fromkeys(made.run for made in rows):
+        alike = [made for made in rows if made.run == run]
+        table.append(
+            f"| all | {run} | {len(alike)} runs | | {spread([each.drop for each in alike])} "
+            f"| {spread([each.worst for each in alike])} | |"
+        )
+    return table
+
+
+def spread(values: list[float]) -> str:
+    """Their mean, and the lowest and the highest."""
+    return f"{fmean(values):.1f} [{min(values):.1f}, {max(values):.1f}]"
 
 
 def main() -> None:
@@ -163,17 +211,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", default="0", help="with commas between them")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    print("| victim | run | clean accuracy, % (lost) | ASR, % | worst | budget | seconds |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    print("| victim | run | seed | clean accuracy, % (lost) | ASR, % | worst | budget | seconds |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     rows = []
     for victim in options.victims:
         for run in options.runs.split(","):
-            rows.append(row(victim, run, options.out / f"{victim.name}-{run}-{options.seed}", options))
-            print(line(rows[-1]), flush=True)
+            for seed in seeds:
+                rows.append(row(victim, run, seed, options))
+                print(line(rows[-1]), flush=True)
+    if len(seeds) > 1:
+        print("\n" + "\n".join(over_seeds(rows)))
     if options.json:
         options.json.write_text(
             json.dumps([asdict(each) for each in rows], indent=2) + "\n", encoding="utf-8"
