@@ -77,7 +77,7 @@ def cleaned(victim: Path, run: str, seed: int, out: Path, options: argparse.Name
         return clipsan.clean(
             blind, options.data, eval=options.eval, out=out, batch_size=options.batch_size,
             steps=options.steps, augment=("brightening-noise", "erase", "flip"), seed=seed,
-            precision=options.precision, device=options.device, **asked,
+            precision=options.precision, device=options.device, max_pairs=options.max_pairs, **asked,
         ).report  # fmt: skip
 
 
@@ -135,7 +135,8 @@ def percent(rate: float | None) -> float:
 def row(victim: Path, run: str, seed: int, options: argparse.Namespace) -> Row:
     """Clean, then measure with the triggers that were planted."""
     known = planted(victim)  # before a run is paid for
-    out = options.out / f"{victim.name}-{run}-{seed}"
+    fewer = f"-{options.max_pairs}" if options.max_pairs else ""
+    out = options.out / f"{victim.name}-{run}-{seed}{fewer}"
     report = cleaned(victim, run, seed, out, options)
     before, asr_before = measured(victim, known, options)
     after, asr_after = measured(out, known, options)
@@ -212,6 +213,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--seeds", default="0", help="with commas between them")
+    parser.add_argument("--max-pairs", type=int, help="so many of them, drawn by the seed")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
