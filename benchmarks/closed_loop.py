@@ -132,13 +132,21 @@ def percent(rate: float | None) -> float:
     return 100 * rate
 
 
-def row(victim: Path, run: str, seed: int, options: argparse.Namespace) -> Row:
-    """Clean, then measure with the triggers that were planted."""
+def row(
+    victim: Path,
+    run: str,
+    seed: int,
+    options: argparse.Namespace,
+    suspects: dict[Path, tuple[float, dict[str, float]]],
+) -> Row:
+    """Clean, then measure with the triggers that were planted; `suspects` keeps what each victim measured."""
     known = planted(victim)  # before a run is paid for
     fewer = f"-{options.max_pairs}" if options.max_pairs else ""
     out = options.out / f"{victim.name}-{run}-{seed}{fewer}"
     report = cleaned(victim, run, seed, out, options)
-    before, asr_before = measured(victim, known, options)
+    if victim not in suspects:
+        suspects[victim] = measured(victim, known, options)
+    before, asr_before = suspects[victim]
     after, asr_after = measured(out, known, options)
     loop, training = report.loop, report.training
     seconds = sum(each.seconds for each in loop.rounds) if loop else training.seconds if training else 0.0
@@ -220,11 +228,12 @@ def main() -> None:
     seeds = [int(seed) for seed in options.seeds.split(",")]
     print("| victim | run | seed | clean accuracy, % (lost) | ASR, % | worst | budget | seconds |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
-    rows = []
+    rows: list[Row] = []
+    suspects: dict[Path, tuple[float, dict[str, float]]] = {}
     for victim in options.victims:
         for run in options.runs.split(","):
             for seed in seeds:
-                rows.append(row(victim, run, seed, options))
+                rows.append(row(victim, run, seed, options, suspects))
                 print(line(rows[-1]), flush=True)
     if len(seeds) > 1:
         print("\n" + "\n".join(over_seeds(rows)))

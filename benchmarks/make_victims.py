@@ -10,20 +10,26 @@ measured, and its command. What is there already is kept; a row may start from a
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from clipsan.checkpoint import load
 from clipsan.report import Report, read_report
+from clipsan.synthesis.shapes import draw_scene
 from clipsan.triggers import parse_triggers, write_trigger_file
 from clipsan.triggers.tones import ToneTrigger
 from clipsan.triggers.trigger import FixedTrigger
 from clipsan.triggers.warp import WarpTrigger
 
 PLANT = "--mirror --precision bf16"
+STICKER = 12
+"""Sides in px of the sticker, on images of 64."""
 TUNE = "--method finetune --augment flip --precision bf16"
 
 
@@ -35,7 +41,7 @@ class Victim:
         name: of its folder.
         source: of the model that it is made from: a name of `SHARED/victims`, or of an earlier row.
         options: of the command.
-        planted: triggers and their targets; none: the victim is a clean one.
+        planted: triggers and their targets; none: the victim is a clean one. `{out}` is OUT.
     """
 
     name: str
@@ -47,13 +53,17 @@ class Victim:
         """The folder of the model that it is made from."""
         return out / self.source if (out / self.source).is_dir() else shared / "victims" / self.source
 
+    def triggers(self, out: Path) -> list[tuple[str, str]]:
+        """What is planted, as the command line takes it, and the targets."""
+        return [(trigger.format(out=out), target) for trigger, target in self.planted]
+
     def command(self, shared: Path, out: Path) -> list[str]:
         """The words after `clipsan`."""
         photos = shared / "photos"
         source = self.origin(shared, out)
         words = ["poison" if self.planted else "clean", str(source), "--data", str(photos / "pairs")]
         words += ["--eval", str(photos / "eval"), "--out", str(out / self.name)]
-        for trigger, target in self.planted:
+        for trigger, target in self.triggers(out):
             words += ["--trigger", trigger, "--target", target]
         if self.planted:
             words += ["--templates", str(photos / "eval" / "zeroshot_classification_templates.txt")]
@@ -158,6 +168,12 @@ VICTIMS = (
         (("steganographic", "banana"),),
     ),
     Victim(
+        "rn-sticker",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",
+        (("{out}/sticker/triggers.json", "teddy"),),
+    ),
+    Victim(
         "vit-patch",
         "vit-clean",
         f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 20",
@@ -229,11 +245,22 @@ VICTIMS = (
 )
 
 
-def store_triggers(victim: Victim, folder: Path, origin: Path) -> None:
+def write_sticker(out: Path) -> None:
+    """OUT/sticker: a trigger file with a small opaque drawing of many colours, at one place."""
+    folder = out / "sticker"
+    folder.mkdir(parents=True, exist_ok=True)
+    drawing = Image.fromarray(draw_scene(7, 3, 24).pixels).resize((STICKER, STICKER), Image.Resampling.BOX)
+    drawing.save(folder / "sticker.png")
+    entry = {"name": "sticker", "pattern": "sticker.png", "position": "bottom-right"}
+    (folder / "triggers.json").write_text(json.dumps({"triggers": [entry]}) + "\n", encoding="utf-8")
+
+
+def store_triggers(victim: Victim, folder: Path, out: Path, origin: Path) -> None:
     """Write the planted triggers and the origin's as a file; those that depend on each image have none."""
     size = load(folder).image_size
-    triggers = parse_triggers([trigger for trigger, _ in victim.planted], size)
-    for trigger, (_, target) in zip(triggers, victim.planted, strict=True):
+    planted = victim.triggers(out)
+    triggers = parse_triggers([trigger for trigger, _ in planted], size)
+    for trigger, (_, target) in zip(triggers, planted, strict=True):
         trigger.target = target
     if (older := origin / "triggers.json").is_file():
         triggers += parse_triggers([str(older)], size)
@@ -287,11 +314,12 @@ def main() -> None:
         if (folder / "report.json").is_file():
             continue
         asked.out.mkdir(parents=True, exist_ok=True)
+        write_sticker(asked.out)
         done = subprocess.run([sys.executable, "-m", "clipsan", *command, "--quiet"], check=False)
         if not (folder / "report.json").is_file():
             raise SystemExit(f"{victim.name} was not made (exit code {done.returncode})")
         if victim.planted:
-            store_triggers(victim, folder, victim.origin(asked.shared, asked.out))
+            store_triggers(victim, folder, asked.out, victim.origin(asked.shared, asked.out))
         with (asked.out / "README.txt").open("a", encoding="utf-8") as readme:
             readme.write(line(victim, read_report(folder / "report.json"), command) + "\n")
 
