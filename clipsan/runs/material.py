@@ -110,7 +110,11 @@ def prepare(
             "versions": versions(),
             "model": {"SHA-256": suspect.provenance.sha256},
             "pairs": {"number": len(pairs), "digest": pairs.digest()},
-            "settings": {"filter": ",".join(wanted.filtering.checks), "seed": wanted.seed},
+            "settings": {
+                "filter": ",".join(wanted.filtering.checks),
+                "filter-reference": wanted.filtering.reference is not None,
+                "seed": wanted.seed,
+            },
         })  # fmt: skip
     if wanted.captionless:
         pairs, warnings = captioned(
