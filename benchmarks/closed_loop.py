@@ -70,14 +70,15 @@ def cleaned(victim: Path, run: str, seed: int, out: Path, options: argparse.Name
         asked |= {"until": options.until, "effort": options.effort}
     else:
         asked |= {"method": run, "held_out": 0.1}  # the same training pairs as the loop's
+        asked["augment"] = ("brightening-noise", "erase", "flip")
     with tempfile.TemporaryDirectory() as blind:
         for file in victim.iterdir():
             if file.name.startswith("open_clip_"):
                 shutil.copy(file, blind)
         return clipsan.clean(
             blind, options.data, eval=options.eval, out=out, batch_size=options.batch_size,
-            steps=options.steps, augment=("brightening-noise", "erase", "flip"), seed=seed,
-            precision=options.precision, device=options.device, max_pairs=options.max_pairs, **asked,
+            steps=options.steps, seed=seed, precision=options.precision, device=options.device,
+            max_pairs=options.max_pairs, **asked,
         ).report  # fmt: skip
 
 

@@ -119,7 +119,17 @@ def clean(
     ] = None,
     precision: options.Precision = "auto",
     save_every: options.SaveEvery = None,
-    augment: options.Augment = "brightening-noise,erase",
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            "--augment",
+            metavar="LIST",
+            help="Of brightening-noise, erase, flip, patterns; 'none' for none. (default: "
+            "brightening-noise,erase; with --until flip,patterns)",
+            show_default=False,
+            rich_help_panel=_TRAIN,
+        ),
+    ] = None,
     cache_images: Annotated[
         str,
         typer.Option(
@@ -219,7 +229,7 @@ def clean(
             match_every=match_every, lr_start=lr_start, lr=lr,
             epochs=epochs, steps=steps, batch_size=batch_size, micro_batch=micro_batch,
             batch_norm=batch_norm, lock=lock, precision=precision,
-            augment=options.listed(augment),
+            augment=None if augment is None else options.listed(augment),
             until=until, effort=effort, counter=counter or (), counter_share=counter_share,
             counter_pull=counter_pull,
             arch=arch, activation=activation, text_from=text_from, format=format, dtype=dtype,

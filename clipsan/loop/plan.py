@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-AUGMENT_MORE = ("patterns",)
-"""Augmentations of every round, besides those asked for: random patterns weaken what no scan has found."""
+AUGMENT = ("flip", "patterns")
+"""Of every round where none is asked for: patterns weaken what no scan has found, at less cost than noise."""
 HIGHEST_TAU = 3.0
 _TAU_STEP = 0.2
 _LOCKED_TAU_MORE = 0.35

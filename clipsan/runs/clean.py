@@ -22,7 +22,7 @@ from clipsan.pairs import PairSet, Reading, Sources, open_pairs, repeated
 from clipsan.report import Report, conclude
 from clipsan.runs.auto import asked_search, searched
 from clipsan.runs.captions import may_lack_captions
-from clipsan.runs.closing import Closed, asked_loop, run_loop, with_known
+from clipsan.runs.closing import Closed, asked_loop, augment_of, run_loop, with_known
 from clipsan.runs.counter import counter_of, stamped_on
 from clipsan.runs.describe import (
     as_json,
@@ -98,7 +98,7 @@ def clean(
     batch_norm: str = "frozen",
     lock: str | None = None,
     precision: str = "auto",
-    augment: Sequence[str] = ("brightening-noise", "erase"),
+    augment: Sequence[str] | None = None,
     until: str | None = None,
     effort: str | int | None = None,
     counter: Sequence[str] = (),
@@ -160,7 +160,8 @@ def clean(
         lock: `text` or `image`: that tower keeps the suspect's weights; `none`: both train. None: `none`, but
             with `until` as its rounds choose, which lock the text tower first.
         precision: `auto`, `fp32` or `bf16`.
-        augment: of `brightening-noise`, `erase`, `flip`, `patterns`; see docs/method.md.
+        augment: of `brightening-noise`, `erase`, `flip`, `patterns`; see docs/method.md. None: the published
+            `brightening-noise`, `erase`; with `until` `flip`, `patterns`.
         until: a budget such as `asr<=5%,drop<=3`: scan, fine-tune against what was found and scan again,
             until no inverted trigger succeeds more often and no more accuracy is lost on held-out data; see
             docs/closed-loop.md. The triggers found are measured with the others, and written to `inverted`.
@@ -202,7 +203,7 @@ def clean(
     asked = TrainSettings(
         method=method, tau=search.tau, in_modal=in_modal, pool=pool, match_every=match_every,
         lr=search.lr, lr_start=lr_start, micro_batch=micro_batch, batch_norm=batch_norm,
-        lock=lock or "none", precision=precision, augment=tuple(augment), seed=seed, steps=steps,
+        lock=lock or "none", precision=precision, augment=augment_of(augment, until), seed=seed, steps=steps,
         epochs=2.0 if epochs is None else epochs, batch_size=PUBLISHED_BATCH,
     )  # fmt: skip
     check_dose(counter_share, counter_pull)

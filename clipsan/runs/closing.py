@@ -14,6 +14,7 @@ from clipsan.errors import UsageError
 from clipsan.evaluation.labelled import LabelledSet
 from clipsan.evaluation.probe import Probe
 from clipsan.loop.budget import Budget, parse_budget, parse_effort
+from clipsan.loop.plan import AUGMENT
 from clipsan.loop.rounds import close
 from clipsan.pairs import ImageReader
 from clipsan.report import Thresholds
@@ -23,7 +24,7 @@ from clipsan.runs.probes import class_names
 from clipsan.runs.watch import Watcher
 from clipsan.runs.workshop import Classes, ModelWorkshop, Watched
 from clipsan.training.processes import ALONE, Processes
-from clipsan.training.settings import TrainSettings
+from clipsan.training.settings import PUBLISHED_AUGMENT, TrainSettings
 from clipsan.training.updates import Training
 from clipsan.triggers import Trigger
 
@@ -110,6 +111,13 @@ def asked_loop(
         raise UsageError("--until trains in rounds, which are not saved: leave --save-every out")
     budget = parse_budget(until, 100 * thresholds.max_asr, thresholds.max_drop)
     return Asked(budget, parse_effort("normal" if effort is None else str(effort)), lock is None)
+
+
+def augment_of(given: Sequence[str] | None, until: str | None) -> tuple[str, ...]:
+    """The augmentations of a run: those given, else the published ones, or the rounds' own."""
+    if given is not None:
+        return tuple(given)
+    return PUBLISHED_AUGMENT if until is None else AUGMENT
 
 
 def run_loop(

@@ -34,7 +34,7 @@ from clipsan.runs.probes import measure_model, open_probe
 from clipsan.runs.tuning import bytes_needed, fine_tune, fitting_batch_size, metadata_of
 from clipsan.runs.watch import Watcher
 from clipsan.training.devices import choose_device
-from clipsan.training.settings import PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
+from clipsan.training.settings import PUBLISHED_AUGMENT, PUBLISHED_BATCH, PUBLISHED_UPDATES, TrainSettings
 from clipsan.triggers import parse_triggers
 
 
@@ -80,7 +80,7 @@ def compare(
     batch_norm: str = "frozen",
     lock: str = "none",
     precision: str = "auto",
-    augment: Sequence[str] = ("brightening-noise", "erase"),
+    augment: Sequence[str] = PUBLISHED_AUGMENT,
     arch: str | None = None,
     activation: str | None = None,
     text_from: str | None = None,

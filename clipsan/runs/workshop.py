@@ -27,7 +27,7 @@ from clipsan.inversion.evidence import (
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
 from clipsan.inversion.search import images_needed, screening_for, text_probes
 from clipsan.inversion.words import drag_texts
-from clipsan.loop.plan import AUGMENT_MORE, HIGHEST_TAU, Plan
+from clipsan.loop.plan import HIGHEST_TAU, Plan
 from clipsan.loop.workshop import Finding, Measures
 from clipsan.pairs import ImageReader
 from clipsan.runs.material import Material, spread
@@ -178,7 +178,6 @@ class ModelWorkshop:
         settings = replace(
             asked, method=plan.method, tau=min(max(HIGHEST_TAU, asked.tau), asked.tau + plan.tau_more),
             seed=asked.seed + plan.seed_more, lock="text" if plan.lock else asked.lock,
-            augment=tuple(dict.fromkeys((*asked.augment, *AUGMENT_MORE))),
         )  # fmt: skip
         self._loaded(self._suspect)
         counter = Counter(tuple(triggers), plan.share, plan.pull) if triggers else None

@@ -11,6 +11,7 @@ from clipsan.methods import Method, make_method
 PUBLISHED_BATCH = 2048
 PUBLISHED_UPDATES = 244
 AUGMENTATIONS = ("brightening-noise", "erase", "flip", "patterns")
+PUBLISHED_AUGMENT = ("brightening-noise", "erase")
 PRECISIONS = ("auto", "fp32", "bf16")
 BATCH_NORM = ("frozen", "train")
 LOCKS = ("none", "text", "image")
@@ -55,7 +56,7 @@ class TrainSettings:
     batch_norm: str = "frozen"
     lock: str = "none"
     precision: str = "auto"
-    augment: tuple[str, ...] = ("brightening-noise", "erase")
+    augment: tuple[str, ...] = PUBLISHED_AUGMENT
     weight_decay: float = 1e-4
     beta1: float = 0.9
     beta2: float = 0.98
