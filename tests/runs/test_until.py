@@ -59,6 +59,7 @@ def test_rounds_are_had_written_and_told(gullible, world):
     assert loop.rounds[1].against == tuple(
         found.name for found in loop.rounds[0].found if "patch" in found.kind
     )
+    assert loop.rounds[1].settings["augment"] == "flip,patterns"  # no noise, unless asked for
     assert (loop.classes, loop.accuracy_on, loop.pairs) == (8, "held-out pairs", report.data.pairs_held_out)
     # the inverted triggers are measured before and after, each towards its own class, and can be audited
     written = read_trigger_file(folder / "inverted" / "triggers.json", made.model.image_size)
@@ -80,8 +81,9 @@ def test_labelled_images_are_watched_by_half_and_a_given_trigger_never(gullible,
     )  # the counter comes last
     report = clipsan.clean(
         world / "model.safetensors", world / "pairs", eval=world / "eval", trigger=["stripes"],
-        until="asr<=100,drop<=100", effort="quick", **QUICK,
+        until="asr<=100,drop<=100", effort="quick", augment=["erase"], **QUICK,
     ).report  # fmt: skip
+    assert report.loop.rounds[1].settings["augment"] == "erase"
     assert report.loop.met and report.loop.accuracy_on == "labelled images"
     assert report.loop.accuracy_n == report.evaluation.images // 2
     (counter,) = stamped
