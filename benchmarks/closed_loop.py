@@ -85,9 +85,10 @@ def cleaned(victim: Path, run: str, seed: int, out: Path, options: argparse.Name
 def never_poisoned(victim: Path) -> dict[str, float]:
     """By trigger, the attack success in percent on the model that `poison` planted it in."""
     report = victim / "report.json"
-    evaluation = read_report(report).evaluation if report.is_file() else None
-    rated = evaluation.triggers if evaluation else ()
-    return {each.name: percent(each.asr.suspect.rate) for each in rated if each.asr.suspect}
+    if not report.is_file():
+        return {}
+    rated = json.loads(report.read_text(encoding="utf-8"))["evaluation"]["triggers"]
+    return {each["name"]: percent(each["asr"]["suspect"]["rate"]) for each in rated}
 
 
 def planted(victim: Path) -> list[tuple[str, str | None]]:
