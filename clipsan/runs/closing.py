@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -56,7 +56,7 @@ class Closed:
         suspect: the suspect's weights.
         best: those of the model to keep, as its file will hold them.
         training: that the best came from.
-        settings: of that training.
+        settings: of that training, but with the tau that was asked for, which a round may raise.
         known: triggers with evidence, of all scans.
         record: for the report.
     """
@@ -171,9 +171,8 @@ def run_loop(
         ways=workshop.ways if watched is None else len(named.names), classes=len(named.names),
         chosen=ended.best.round.number, rounds=ended.rounds,
     )  # fmt: skip
-    return Closed(
-        workshop.suspect().state, version.state, version.training, version.settings, ended.known, record
-    )
+    pushed = replace(version.settings, tau=settings.tau)  # a round may go further than what was asked for
+    return Closed(workshop.suspect().state, version.state, version.training, pushed, ended.known, record)
 
 
 def with_known(probe: Probe | None, known: tuple[Trigger, ...]) -> None:

@@ -120,6 +120,7 @@ def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible
     written = made.model.model.state_dict()
     apart = 0.0
     suspect = load(world / "model").model.state_dict()
+    assert (loop.rounds[1].settings["tau"], made.report.training.tau) == (2.5, 2.15)  # done, and asked for
     assert made.report.training.lock == "text" and loop.rounds[1].settings["lock"] == "text"
     for key, value in written.items():
         assert torch.equal(value, suspect[key]) or key.startswith("visual.")
