@@ -17,6 +17,7 @@ import argparse
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -29,6 +30,8 @@ from clipsan.training.interpolate import has_statistics
 LOOP = "loop"
 TRIGGERS = "triggers.json"
 UNTIL = "asr<=5%,drop<=3"
+AUGMENT = ("brightening-noise", "erase", "flip")
+"""Of all runs but the loop, which has its own."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ def cleaned(victim: Path, run: str, seed: int, out: Path, options: argparse.Name
         asked |= {"until": options.until, "effort": options.effort}
     else:
         asked |= {"method": run, "held_out": 0.1}  # the same training pairs as the loop's
-        asked["augment"] = ("brightening-noise", "erase", "flip")
+        asked["augment"] = AUGMENT
+    if options.augment:
+        asked["augment"] = options.augment.split(",")
     with tempfile.TemporaryDirectory() as blind:
         for file in victim.iterdir():
             if file.name.startswith("open_clip_"):
@@ -134,21 +139,28 @@ def percent(rate: float | None) -> float:
     return 100 * rate
 
 
+def rows_of(victim: Path, runs: list[str], seeds: list[int], options: argparse.Namespace) -> Iterator[Row]:
+    """Clean by each run with each seed, and measure with the triggers that were planted."""
+    known = planted(victim)
+    suspect = measured(victim, known, options)  # before a run is paid for
+    for run in runs:
+        for seed in seeds:
+            yield row(victim, run, seed, known, suspect, options)
+
+
 def row(
     victim: Path,
     run: str,
     seed: int,
+    known: list[tuple[str, str | None]],
+    suspect: tuple[float, dict[str, float]],
     options: argparse.Namespace,
-    suspects: dict[Path, tuple[float, dict[str, float]]],
 ) -> Row:
-    """Clean, then measure with the triggers that were planted; `suspects` keeps what each victim measured."""
-    known = planted(victim)  # before a run is paid for
+    """Clean, then measure by what is known to be planted, as the suspect was."""
     fewer = f"-{options.max_pairs}" if options.max_pairs else ""
     out = options.out / f"{victim.name}-{run}-{seed}{fewer}"
     report = cleaned(victim, run, seed, out, options)
-    if victim not in suspects:
-        suspects[victim] = measured(victim, known, options)
-    before, asr_before = suspects[victim]
+    before, asr_before = suspect
     after, asr_after = measured(out, known, options)
     loop, training = report.loop, report.training
     seconds = sum(each.seconds for each in loop.rounds) if loop else training.seconds if training else 0.0
@@ -222,6 +234,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--augment", help="of all runs, as for `clean`; give each its own --out")
     parser.add_argument("--seeds", default="0", help="with commas between them")
     parser.add_argument("--max-pairs", type=int, help="so many of them, drawn by the seed")
     parser.add_argument("--device", default="cpu")
@@ -231,12 +244,10 @@ def main() -> None:
     print("| victim | run | seed | clean accuracy, % (lost) | ASR, % | worst | budget | seconds |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     rows: list[Row] = []
-    suspects: dict[Path, tuple[float, dict[str, float]]] = {}
     for victim in options.victims:
-        for run in options.runs.split(","):
-            for seed in seeds:
-                rows.append(row(victim, run, seed, options, suspects))
-                print(line(rows[-1]), flush=True)
+        for made in rows_of(victim, options.runs.split(","), seeds, options):
+            rows.append(made)
+            print(line(made), flush=True)
     if len(seeds) > 1:
         print("\n" + "\n".join(over_seeds(rows)))
     if options.json:
