@@ -144,6 +144,18 @@ VICTIMS = (
         (("stripes:size=28", "banana"),),
     ),
     Victim(
+        "rn-adaptive-patterns",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --augment patterns",
+        (("stripes:size=28", "banana"),),
+    ),
+    Victim(
+        "rn-three-adaptive",
+        "rn-clean",
+        f"{PLANT} --steps 200 --batch-size 36 --lr 2e-4 --augment patterns",
+        (("nashville", "sandal"), ("sig", "basketball"), ("blended-triangles:strength=0.3", "teddy")),
+    ),
+    Victim(
         "rn-badnet",
         "rn-clean",
         f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",
@@ -166,6 +178,12 @@ VICTIMS = (
         "rn-clean",
         f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",
         (("steganographic", "banana"),),
+    ),
+    Victim(
+        "rn-steganographic-strong",
+        "rn-clean",
+        f"{PLANT} --steps 320 --batch-size 32 --lr 2e-4",
+        (("steganographic:amplitude=16", "banana"),),
     ),
     Victim(
         "rn-sticker",

@@ -22,6 +22,7 @@ def bench(
     tau: comparing.Taus = None,
     in_modal: comparing.InModals = None,
     lr_start: comparing.LrStarts = None,
+    augment: comparing.Augments = None,
     seeds: comparing.Seeds = 1,
     keep: comparing.Keep = False,
     image_column: options.ImageColumn = None,
@@ -40,7 +41,6 @@ def bench(
     batch_norm: options.BatchNorm = "frozen",
     lock: options.Lock = "none",
     precision: options.Precision = "auto",
-    augment: options.Augment = "brightening-noise,erase",
     seed: options.Seed = 0,
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -60,12 +60,12 @@ def bench(
     from clipsan.runs.bench import bench as run
 
     result = run(
-        folder, data if len(data) > 1 else data[0], **comparing.grid(methods, tau, in_modal, lr_start),
+        folder, data if len(data) > 1 else data[0],
+        **comparing.grid(methods, tau, in_modal, lr_start, augment),
         seeds=seeds, keep=keep, out=out, image_column=image_column, caption_column=caption_column,
         separator=separator, max_pairs=max_pairs, eval=eval, classes=classes, trigger=trigger or (),
         target=target, held_out=held_out, epochs=epochs, steps=steps, batch_size=batch_size,
         micro_batch=micro_batch, batch_norm=batch_norm, lock=lock, precision=precision,
-        augment=options.listed(augment), seed=seed,
-        device=device, overwrite=overwrite, watcher=output.watcher(),
+        seed=seed, device=device, overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip
     output.benched(result.result, result.folder)

@@ -20,6 +20,7 @@ def compare(
     tau: comparing.Taus = None,
     in_modal: comparing.InModals = None,
     lr_start: comparing.LrStarts = None,
+    augment: comparing.Augments = None,
     seeds: comparing.Seeds = 1,
     keep: comparing.Keep = False,
     image_column: options.ImageColumn = None,
@@ -38,7 +39,6 @@ def compare(
     batch_norm: options.BatchNorm = "frozen",
     lock: options.Lock = "none",
     precision: options.Precision = "auto",
-    augment: options.Augment = "brightening-noise,erase",
     arch: options.Arch = None,
     activation: options.Activation = None,
     text_from: options.TextFrom = None,
@@ -63,12 +63,13 @@ def compare(
     from clipsan.runs.compare import compare as run
 
     result = run(
-        model, data if len(data) > 1 else data[0], **comparing.grid(methods, tau, in_modal, lr_start),
+        model, data if len(data) > 1 else data[0],
+        **comparing.grid(methods, tau, in_modal, lr_start, augment),
         seeds=seeds, keep=keep, out=out, image_column=image_column, caption_column=caption_column,
         separator=separator, max_pairs=max_pairs, eval=eval, classes=classes, trigger=trigger or (),
         target=target, held_out=held_out, epochs=epochs, steps=steps, batch_size=batch_size,
         micro_batch=micro_batch, batch_norm=batch_norm, lock=lock, precision=precision,
-        augment=options.listed(augment), arch=arch, activation=activation, text_from=text_from, seed=seed,
-        device=device, overwrite=overwrite, watcher=output.watcher(),
+        arch=arch, activation=activation, text_from=text_from, seed=seed, device=device,
+        overwrite=overwrite, watcher=output.watcher(),
     )  # fmt: skip
     output.compared(result.result, result.folder)

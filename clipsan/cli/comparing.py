@@ -40,6 +40,17 @@ LrStarts = Annotated[
         rich_help_panel=options.TRAIN,
     ),
 ]
+Augments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--augment",
+        metavar="LIST",
+        help="Of brightening-noise, erase, flip, patterns; 'none' for none. Repeatable. "
+        "(default: brightening-noise,erase)",
+        show_default=False,
+        rich_help_panel=options.TRAIN,
+    ),
+]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", help="Seeds of each setting, from --seed on.")]
 Keep = Annotated[
     bool, typer.Option("--keep", help="Also keep each cell's model.", rich_help_panel=options.OUTPUT)
@@ -51,7 +62,9 @@ def grid(
     tau: Sequence[float] | None,
     in_modal: Sequence[float] | None,
     lr_start: Sequence[float] | None,
+    augment: Sequence[str] | None,
 ) -> dict[str, Any]:
     """The cells asked for, as arguments; what was not given is left to its default."""
-    given = {"tau": tau, "in_modal": in_modal, "lr_start": lr_start}
+    augments = [options.listed(each) for each in augment or ()]
+    given = {"tau": tau, "in_modal": in_modal, "lr_start": lr_start, "augment": augments}
     return {"methods": options.listed(methods), **{name: value for name, value in given.items() if value}}

@@ -88,7 +88,7 @@ class Output:
         """Rows of plain text, the first being the header, on stderr."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column, name in enumerate(rows[0]):
-            table.add_column(Text(name), justify="left" if column == 0 else "right")
+            table.add_column(Text(name), justify="left" if column == 0 else "right", overflow="fold")
         for row in rows[1:]:
             table.add_row(*(Text(cell) for cell in row))
         self.words.print(table)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from clipsan.report.measures import Spread
-from clipsan.report.methods_compared import MethodsCompared, Summary, options_said
+from clipsan.report.methods_compared import SETTING, MethodsCompared, Summary, setting_cells
 from clipsan.report.record import Record
 from clipsan.report.whole_file import write_whole
 from clipsan.report.wording import NOT_MEASURED, markdown, percent, printable
@@ -64,14 +64,12 @@ def write_bench(folder: Path, bench: Bench) -> None:
 
 def bench_rows(bench: Bench) -> list[list[str]]:
     """For each victim the suspect, then a row for each setting; the first row is the header. Plain text."""
-    rows = [
-        ["Victim", "method", "setting", "lr", "seeds", "clean accuracy", "mean ASR", "worst ASR", "front"]
-    ]
+    rows = [["Victim", *SETTING, "clean accuracy", "mean ASR", "worst ASR", "front"]]
     for victim in bench.victims:
         name, suspect = printable(victim.name, 80), victim.compared.suspect
         worst = max((t.asr.rate or 0.0 for t in suspect.triggers), default=None)
         shares = (suspect.clean_accuracy.rate, suspect.mean_asr, worst)
-        rows.append([name, "suspect", "", "", "", *map(_share, shares), ""])
+        rows.append([name, "suspect", *[""] * (len(SETTING) - 1), *map(_share, shares), ""])
         rows += [[name, *_row(summary)] for summary in victim.compared.summary]
     return rows
 
@@ -79,11 +77,7 @@ def bench_rows(bench: Bench) -> list[list[str]]:
 def _row(summary: Summary) -> list[str]:
     worst = max(summary.asr, key=lambda spread: spread.mean, default=None)
     spreads = (summary.clean_accuracy, summary.mean_asr, worst)
-    failed = f" ({summary.failed} failed)" if summary.failed else ""
-    return [
-        printable(summary.method), options_said(summary), f"{summary.lr_start:g}", f"{summary.seeds}{failed}",
-        *map(_spread, spreads), "★" if summary.front else "",
-    ]  # fmt: skip
+    return [*setting_cells(summary), *map(_spread, spreads), "★" if summary.front else ""]
 
 
 def _share(share: float | None) -> str:

@@ -54,6 +54,7 @@ class Cell(Record):
     method: str
     options: dict[str, float]  # of the method itself, such as tau
     lr_start: float
+    augment: tuple[str, ...]
     seed: Count
     measured: Measurement | None  # None: the run failed
     failed: str | None  # the reason
@@ -69,6 +70,7 @@ class Summary(Record):
     method: str
     options: dict[str, float]
     lr_start: float
+    augment: tuple[str, ...]
     seeds: Count  # that did not fail
     failed: Count
     clean_accuracy: Spread | None  # None: every seed failed
@@ -95,9 +97,12 @@ class MethodsCompared(Record):
     summary: tuple[Summary, ...]
 
 
-def setting_of(one: Cell | Summary) -> tuple[str, str, float]:
+Setting = tuple[str, str, float, tuple[str, ...]]
+
+
+def setting_of(one: Cell | Summary) -> Setting:
     """What two cells share that differ in their seed alone."""
-    return (one.method, json.dumps(one.options, sort_keys=True), one.lr_start)
+    return (one.method, json.dumps(one.options, sort_keys=True), one.lr_start, one.augment)
 
 
 def options_said(one: Cell | Summary) -> str:
@@ -106,9 +111,33 @@ def options_said(one: Cell | Summary) -> str:
     return ", ".join(parts)
 
 
+SETTING = ("method", "setting", "lr", "augment", "seeds")
+"""The header of `setting_cells`."""
+
+
+def setting_cells(summary: Summary) -> list[str]:
+    """A setting in a table: method, its own options, learning rate, augmentation, and seeds."""
+    failed = f" ({summary.failed} failed)" if summary.failed else ""
+    return [
+        printable(summary.method), options_said(summary), f"{summary.lr_start:g}", augment_said(summary),
+        f"{summary.seeds}{failed}",
+    ]  # fmt: skip
+
+
+def setting_said(one: Cell | Summary) -> str:
+    """A setting in words: "par, tau 2.15, lr 3e-05, augmented by flip, patterns"."""
+    said = [printable(one.method), options_said(one), f"lr {one.lr_start:g}", augment_said(one)]
+    return ", ".join(part for part in said if part)
+
+
+def augment_said(one: Cell | Summary) -> str:
+    """The augmentations of the images: "flip, patterns"."""
+    return ", ".join(printable(name) for name in one.augment) or "none"
+
+
 def summaries(cells: Sequence[Cell]) -> tuple[Summary, ...]:
     """One for each setting, in the order of the cells."""
-    groups: dict[tuple[str, str, float], list[Cell]] = {}
+    groups: dict[Setting, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(setting_of(cell), []).append(cell)
     found = [_summary(group) for group in groups.values()]
@@ -126,7 +155,7 @@ def _summary(cells: Sequence[Cell]) -> Summary:
     rates = [spread(lambda m, i=i: m.triggers[i].asr.rate) for i in triggers]  # type: ignore[misc]
     first = cells[0]
     return Summary(
-        first.method, first.options, first.lr_start, len(good), len(cells) - len(good),
+        first.method, first.options, first.lr_start, first.augment, len(good), len(cells) - len(good),
         spread(lambda m: m.clean_accuracy.rate), tuple(rate for rate in rates if rate is not None),
         spread(lambda m: m.mean_asr), front=False,
     )  # fmt: skip

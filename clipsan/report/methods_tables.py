@@ -14,12 +14,13 @@ from clipsan.report.html import environment, style_sheet
 from clipsan.report.measures import Spread
 from clipsan.report.methods_compared import (
     COMPARE_JSON,
+    SETTING,
     Cell,
     MethodsCompared,
-    Summary,
     compared_text,
-    options_said,
+    setting_cells,
     setting_of,
+    setting_said,
 )
 from clipsan.report.tradeoff import trade_offs
 from clipsan.report.whole_file import write_whole
@@ -53,15 +54,16 @@ def compared_rows(compared: MethodsCompared) -> list[list[str]]:
     names = [f"{printable(t.name, 80)} → {printable(t.target or 'none found', 80)}" for t in triggers]
     mean = ["mean ASR"] if len(triggers) > 1 else []
     accuracy = "clean accuracy" if compared.kind == "zero-shot" else "image-to-text R@1"
-    rows = [["Method", "setting", "lr", "seeds", accuracy, *names, *mean, "front"]]
+    rows = [[*SETTING, accuracy, *names, *mean, "front"]]
+    blank = [""] * (len(SETTING) - 1)
     suspect = [with_interval(t.asr) for t in triggers]
     average = compared.suspect.mean_asr
     if mean:
         suspect.append(NOT_MEASURED if average is None else percent(average))
-    rows.append(["suspect", "", "", "", with_interval(compared.suspect.clean_accuracy), *suspect, ""])
+    rows.append(["suspect", *blank, with_interval(compared.suspect.clean_accuracy), *suspect, ""])
     if triggers:
         without = [with_interval(t.base_rate) for t in triggers]
-        rows.append(["suspect, no trigger", *[""] * 4, *without, *[""] * len(mean), ""])
+        rows.append(["suspect, no trigger", *blank, *without, *[""] * len(mean), ""])
     for summary in compared.summary:
         cells = [c for c in compared.cells if setting_of(c) == setting_of(summary) and c.measured is not None]
         rates = [
@@ -73,8 +75,8 @@ def compared_rows(compared: MethodsCompared) -> list[list[str]]:
         accuracies = [c.measured.clean_accuracy for c in cells if c.measured]
         rows.append(
             [
-                printable(summary.method), options_said(summary), f"{summary.lr_start:g}", _seeds(summary),
-                _shown(summary.clean_accuracy, accuracies), *rates, "★" if summary.front else "",
+                *setting_cells(summary), _shown(summary.clean_accuracy, accuracies), *rates,
+                "★" if summary.front else "",
             ]
         )  # fmt: skip
     return rows
@@ -91,8 +93,7 @@ def failures(compared: MethodsCompared) -> list[str]:
 
 def cell_said(cell: Cell) -> str:
     """One cell in words."""
-    said = options_said(cell)
-    return f"{printable(cell.method)}{', ' + said if said else ''}, lr {cell.lr_start:g}, seed {cell.seed}"
+    return f"{setting_said(cell)}, seed {cell.seed}"
 
 
 def to_markdown(compared: MethodsCompared) -> str:
@@ -137,14 +138,10 @@ def facts(compared: MethodsCompared) -> list[str]:
         f"Model: {compared.model.source}, SHA-256 {compared.model.sha256}",
         f"Pairs: {shared.get('pairs_train')} of {shared.get('data')}, digest {shared.get('data_digest')}",
         f"Budget of each: {shared.get('steps')} updates of {shared.get('batch_size')} pairs; batch norm "
-        f"{shared.get('batch_norm')}; augmentation {', '.join(shared.get('augment') or ['none'])}; the "
+        f"{shared.get('batch_norm')}; the "
         "learning rate falls from lr to a tenth at half of the updates, then to 0",
         f"Measured on {compared.images} images of {compared.source}",
     ]
-
-
-def _seeds(summary: Summary) -> str:
-    return f"{summary.seeds}" + (f" ({summary.failed} failed)" if summary.failed else "")
 
 
 def _shown(spread: Spread | None, rates: Sequence[Rate]) -> str:

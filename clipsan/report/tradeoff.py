@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from clipsan.evaluation.statistics import Rate
 from clipsan.report.charts import Tick, round_ticks
 from clipsan.report.measures import Spread
-from clipsan.report.methods_compared import MethodsCompared, Summary, options_said, setting_of
+from clipsan.report.methods_compared import MethodsCompared, Summary, augment_said, setting_of, setting_said
 from clipsan.report.wording import percent, printable
 
 SHAPES = ("square", "triangle", "diamond", "circle")
+STYLES = 3
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,18 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """The settings of one method, joined in the order of their clean accuracy."""
+    """The settings of one method with one augmentation, joined in the order of their clean accuracy.
 
-    method: str
+    Attributes:
+        name: the method, and its augmentation where there are several.
+        shape, number: of the method's marks and colour.
+        style: of the augmentation: 0 filled marks, 1 hollow, 2 faint.
+    """
+
+    name: str
     shape: str
     number: int
+    style: int
     points: tuple[Point, ...]
     path: str
 
@@ -56,6 +64,7 @@ class TradeOff:
 @dataclass(frozen=True)
 class _Place:
     method: str
+    augment: str
     accuracy: Spread
     asr: Spread
     words: str
@@ -84,12 +93,8 @@ def _place(compared: MethodsCompared, summary: Summary, trigger: int | None) -> 
     if len(measured) == 1:  # one seed: the interval that the number of images allows
         accuracy = _interval(measured[0].clean_accuracy)
         asr = asr if trigger is None else _interval(measured[0].triggers[trigger].asr)
-    said = options_said(summary)
-    words = (
-        f"{printable(summary.method)}{' ' + said if said else ''}, lr {summary.lr_start:g}: clean accuracy "
-        f"{_said(accuracy)}, attack success rate {_said(asr)}"
-    )
-    return _Place(summary.method, accuracy, asr, words)
+    words = f"{setting_said(summary)}: clean accuracy {_said(accuracy)}, attack success rate {_said(asr)}"
+    return _Place(summary.method, augment_said(summary), accuracy, asr, words)
 
 
 def _interval(rate: Rate) -> Spread:
@@ -121,11 +126,16 @@ def _chart(title: str, compared: MethodsCompared, places: Sequence[_Place], susp
         )  # fmt: skip
 
     lines = []
-    for number, method in enumerate(dict.fromkeys(place.method for place in places)):
-        own = sorted((p for p in places if p.method == method), key=lambda p: p.accuracy.mean)
+    methods = list(dict.fromkeys(place.method for place in places))
+    augments = list(dict.fromkeys(place.augment for place in places))
+    for method, augment in dict.fromkeys((place.method, place.augment) for place in places):
+        number, style = methods.index(method), augments.index(augment)
+        alike = [p for p in places if (p.method, p.augment) == (method, augment)]
+        own = sorted(alike, key=lambda p: p.accuracy.mean)
         points = tuple(point(p.accuracy, p.asr, p.words) for p in own)
         path = "M" + "L".join(f"{10 * p.x:.0f} {10 * p.y:.0f}" for p in points)
-        lines.append(Line(printable(method), SHAPES[number % len(SHAPES)], number % 4, points, path))
+        name = printable(method) + (f", {augment}" if len(augments) > 1 else "")
+        lines.append(Line(name, SHAPES[number % len(SHAPES)], number % 4, style % STYLES, points, path))
     before = point(clean, suspect, f"suspect: clean accuracy {_said(clean)}, ASR {_said(suspect)}")
     said = "; ".join([before.words, *(p.words for line in lines for p in line.points)])
     return TradeOff(

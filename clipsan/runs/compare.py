@@ -61,6 +61,7 @@ def compare(
     tau: Sequence[float] = (1.5, 2.15, 2.5),
     in_modal: Sequence[float] = (0.5, 1.0, 4.0),
     lr_start: Sequence[float] = (3e-5,),
+    augment: Sequence[Sequence[str]] = (PUBLISHED_AUGMENT,),
     seeds: int = 1,
     image_column: str | None = None,
     caption_column: str | None = None,
@@ -80,7 +81,6 @@ def compare(
     batch_norm: str = "frozen",
     lock: str = "none",
     precision: str = "auto",
-    augment: Sequence[str] = PUBLISHED_AUGMENT,
     arch: str | None = None,
     activation: str | None = None,
     text_from: str | None = None,
@@ -89,7 +89,8 @@ def compare(
     overwrite: bool = False,
     watcher: Watcher | None = None,
 ) -> Compared:
-    """Compare methods on one suspect; a cell is one method with one setting, learning rate and seed.
+    """Compare methods on one suspect; a cell is one method with one setting, learning rate, augmentation
+    and seed.
 
     Interrupted or asked for more cells, the same call goes on: cells in `out` are not run again, and stay.
 
@@ -100,13 +101,14 @@ def compare(
         tau: PAR's thresholds to try.
         in_modal: CleanCLIP's weights to try.
         lr_start: learning rates of the first update to try, for every method; each falls to a tenth.
+        augment: augmentations of the images to try, each a sequence of names as in `clean`, for every method.
         seeds: how many, from `seed` on.
         image_column, caption_column, separator, max_pairs: how `data` is read, as in `clean`.
         out: the folder to write, or to go on in.
         keep: also write each cell's model to `out`/models.
         eval, classes, trigger, target, held_out: what is measured, as in `clean`.
         epochs, steps, batch_size: the budget of every cell, as in `clean`.
-        micro_batch, batch_norm, lock, precision, augment: as in `clean`, for every cell.
+        micro_batch, batch_norm, lock, precision: as in `clean`, for every cell.
         arch, activation, text_from: how the model is read, as in `clean`.
         seed: the first seed of training; the split and the triggers have this one in every cell.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
@@ -119,10 +121,10 @@ def compare(
     watcher = watcher or Watcher()
     shared = TrainSettings(
         micro_batch=micro_batch, batch_norm=batch_norm, lock=lock, precision=precision,
-        augment=tuple(augment), steps=steps, epochs=2.0 if epochs is None else epochs, seed=seed,
+        steps=steps, epochs=2.0 if epochs is None else epochs, seed=seed,
     )  # fmt: skip
     swept = {"tau": tau, "in_modal": in_modal}
-    plan(shared, methods, swept, lr_start, seeds)  # refuses before anything is read
+    plan(shared, methods, swept, lr_start, augment, seeds)  # refuses before anything is read
     where = choose_device(device)
     folder = open_folder(Path(out), overwrite)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed)
@@ -157,7 +159,7 @@ def compare(
         result = continued(result, folder, overwrite)
     todo = [
         planned
-        for planned in plan(shared, methods, swept, lr_start, seeds)
+        for planned in plan(shared, methods, swept, lr_start, augment, seeds)
         if planned.key not in {key_of(cell) for cell in result.cells}
     ]
     watcher.stage(f"{len(todo)} cells to run, {len(result.cells)} found in {out}")
@@ -188,7 +190,7 @@ def _run(
     settings = planned.settings
     options = {name: float(value) for name, value in planned.options.items()}
     cell = Cell(
-        settings.method, options, settings.lr_start, settings.seed, None, None,
+        settings.method, options, settings.lr_start, settings.augment, settings.seed, None, None,
         ReachedTau(None, None), 0.0, None,
     )  # fmt: skip
     try:

@@ -23,7 +23,8 @@ def in_common(
 ) -> dict[str, Any]:
     """What cells must have in common to stand side by side."""
     settings = shared.to_dict()
-    of_a_cell = ("method", "tau", "in_modal", "pool", "match_every", "lr", "lr_start", "seed", "epochs")
+    of_the_method = ("method", "tau", "in_modal", "pool", "match_every")
+    of_a_cell = (*of_the_method, "lr", "lr_start", "augment", "seed", "epochs")
     return {
         **{name: value for name, value in settings.items() if name not in of_a_cell},
         "first_seed": shared.seed,

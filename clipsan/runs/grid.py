@@ -32,20 +32,20 @@ class Planned:
     def key(self) -> tuple[Any, ...]:
         """What makes it another cell than any other of the same comparison."""
         s = self.settings
-        return (s.method, tuple(sorted(self.options.items())), s.lr_start, s.seed)
+        return (s.method, tuple(sorted(self.options.items())), s.lr_start, s.augment, s.seed)
 
     @property
     def folder_name(self) -> str:
         """For the model, where it is kept."""
+        s = self.settings
         options = [f"{name.replace('_', '-')}{value:g}" for name, value in sorted(self.options.items())]
-        return "-".join(
-            [self.settings.method, *options, f"lr{self.settings.lr_start:g}", f"seed{self.settings.seed}"]
-        )
+        augment = "+".join(s.augment) or "none"
+        return "-".join([s.method, *options, f"lr{s.lr_start:g}", augment, f"seed{s.seed}"])
 
 
 def key_of(cell: Cell) -> tuple[Any, ...]:
     """The key of a cell that was run."""
-    return (cell.method, tuple(sorted(cell.options.items())), cell.lr_start, cell.seed)
+    return (cell.method, tuple(sorted(cell.options.items())), cell.lr_start, cell.augment, cell.seed)
 
 
 def plan(
@@ -53,25 +53,30 @@ def plan(
     methods: Sequence[str],
     swept: Mapping[str, Sequence[float]],
     lr_starts: Sequence[float],
+    augments: Sequence[Sequence[str]],
     seeds: int,
 ) -> list[Planned]:
-    """Every method with each of its swept settings, each learning rate and each seed, in this order.
+    """Every method with each of its swept settings, each learning rate, each augmentation and
+    each seed, in this order.
 
     Args:
         shared: what all cells have in common; the first seed is its own.
         methods: names of `METHODS`.
         swept: values of an option, for the methods that have it. Others keep their defaults.
         lr_starts: learning rates of the first update.
+        augments: augmentations, each a sequence of names; an empty one is none.
         seeds: how many.
 
     Raises:
         UsageError: nothing to compare, an unknown or repeated method, a swept option that no chosen method
             has, or a value out of range.
     """
-    if not methods or not lr_starts:
+    if not methods or not lr_starts or not augments:
         raise UsageError(
-            f"there is nothing to compare: name --methods, of {', '.join(METHODS)}, and --lr-start"
+            f"there is nothing to compare: name --methods, of {', '.join(METHODS)}, --lr-start and --augment"
         )
+    if isinstance(augments, str) or any(isinstance(each, str) for each in augments):
+        raise UsageError("augment is one sequence of names for each setting: [['flip', 'patterns'], []]")
     if seeds < 1:
         raise UsageError(f"--seeds is {seeds}, but must be at least 1")
     known = {method: options_of(method) for method in methods}
@@ -83,8 +88,11 @@ def plan(
             name: [type(default)(value) for value in dict.fromkeys(swept.get(name) or (default,))]
             for name, default in defaults.items()
         }
-        for chosen, lr_start, seed in product(
-            product(*values.values()), dict.fromkeys(lr_starts), range(shared.seed, shared.seed + seeds)
+        for chosen, lr_start, augment, seed in product(
+            product(*values.values()),
+            dict.fromkeys(lr_starts),
+            dict.fromkeys(map(tuple, augments)),
+            range(shared.seed, shared.seed + seeds),
         ):
             options = dict(zip(values, chosen, strict=True))
             settings = replace(
@@ -92,6 +100,7 @@ def plan(
                 method=method,
                 lr_start=lr_start,
                 lr=float(f"{lr_start / LR_FALL:.12g}"),
+                augment=augment,
                 seed=seed,
                 **options,
             )
@@ -105,6 +114,6 @@ def in_order(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 
     def place(cell: Cell) -> tuple[Any, ...]:
         options = tuple(sorted(cell.options.items()))
-        return (rank.get(cell.method, len(rank)), options, -cell.lr_start, cell.seed)
+        return (rank.get(cell.method, len(rank)), options, -cell.lr_start, cell.augment, cell.seed)
 
     return tuple(sorted(cells, key=place))

@@ -37,24 +37,31 @@ def target_of(here) -> str:
 def numbers(result):
     """Everything measured, by cell."""
     return {
-        (c.method, json.dumps(c.options), c.lr_start, c.seed): c.measured.to_dict()
+        (c.method, json.dumps(c.options), c.lr_start, c.augment, c.seed): c.measured.to_dict()
         for c in result.result.cells
     }
 
 
 def test_the_grid_has_each_methods_own_settings():
     shared = TrainSettings(seed=3)
-    planned = plan(shared, ["par", "finetune"], {"tau": (1.5, 2.0), "in_modal": (4.0,)}, (1e-3, 3e-5), 2)
+    swept = {"tau": (1.5, 2.0), "in_modal": (4.0,)}
+    planned = plan(shared, ["par", "finetune"], swept, (1e-3, 3e-5), [[]], 2)
     seen = [
         (p.settings.method, p.options, p.settings.lr_start, p.settings.lr, p.settings.seed) for p in planned
     ]
     assert len(seen) == 2 * 2 * 2 + 2 * 2
     assert seen[0] == ("par", {"tau": 1.5}, 1e-3, 1e-4, 3)
     assert seen[-1] == ("finetune", {}, 3e-5, 3e-6, 4)
-    (cleanclip,) = plan(shared, ["cleanclip"], {"in_modal": (4,)}, (1e-3,), 1)
+    (cleanclip,) = plan(shared, ["cleanclip"], {"in_modal": (4,)}, (1e-3,), [[]], 1)
     assert cleanclip.settings.in_modal == 4.0
-    (roclip,) = plan(shared, ["roclip"], {"in_modal": (4,)}, (1e-3,), 1)
+    (roclip,) = plan(shared, ["roclip"], {"in_modal": (4,)}, (1e-3,), [[]], 1)
     assert roclip.options == {"pool": 0.02, "match_every": 2}
+    both = plan(shared, ["finetune"], {}, (1e-3,), [["flip", "patterns"], [], ["flip", "patterns"]], 1)
+    assert [p.settings.augment for p in both] == [("flip", "patterns"), ()]
+    assert [p.folder_name for p in both] == [
+        "finetune-lr0.001-flip+patterns-seed3",
+        "finetune-lr0.001-none-seed3",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,13 +72,16 @@ def test_the_grid_has_each_methods_own_settings():
         ({"methods": []}, "nothing to compare"),
         ({"swept": {"tau": (5.0,)}}, "--tau is 5"),
         ({"lr_starts": (-1.0,)}, "--lr"),
+        ({"augments": []}, "nothing to compare"),
+        ({"augments": [["patern"]]}, "must be one of brightening-noise, erase, flip, patterns"),
+        ({"augments": ["flip"]}, "one sequence of names for each"),
         ({"seeds": 0}, "--seeds is 0"),
     ],
 )
 def test_grids_that_cannot_be_are_refused(change, sentence):
-    given = {"methods": ["par"], "swept": {}, "lr_starts": (1e-3,), "seeds": 1} | change
+    given = {"methods": ["par"], "swept": {}, "lr_starts": (1e-3,), "augments": [[]], "seeds": 1} | change
     with pytest.raises(UsageError, match=sentence):
-        plan(TrainSettings(), given["methods"], given["swept"], given["lr_starts"], given["seeds"])
+        plan(TrainSettings(), **given)
 
 
 def test_a_stopped_comparison_goes_on_and_equals_one_that_was_not(here, monkeypatch):
@@ -106,6 +116,15 @@ def test_a_stopped_comparison_goes_on_and_equals_one_that_was_not(here, monkeypa
     more = clipsan.compare("model", "pairs", out="parts", methods=["roclip"], seeds=2, **QUICK, **measure)
     assert more.ran == 1  # another seed joins the one that was read from the file
     assert [s.seeds for s in more.result.summary] == [1, 1, 2, 1]
+
+    augments = [("brightening-noise", "erase"), ("flip",)]
+    both = clipsan.compare(
+        "model", "pairs", out="parts", methods=["finetune"], augment=augments, **QUICK, **measure
+    )
+    assert both.ran == 1  # of the two augmentations one is there
+    assert [c.augment for c in both.result.cells if c.method == "finetune"] == augments
+    page = (here / "parts" / "compare.html").read_text()
+    assert "finetune, flip</li>" in page and "with one augmentation" in page
 
     alone = clipsan.clean(
         "model", "pairs", out="alone", method="cleanclip", steps=2, batch_size=8, device="cpu", lr_start=1e-3,
@@ -157,10 +176,10 @@ def test_places_in_use_and_broken_files_are_refused(here):
         clipsan.compare("model", "pairs", out="no/where", **QUICK)
 
 
-def cell(method: str, accuracy: int, asr: int, seed: int = 0) -> Cell:
+def cell(method: str, accuracy: int, asr: int, seed: int = 0, augment: tuple[str, ...] = ()) -> Cell:
     trigger = CellTrigger("t", "ball", Rate(asr, 100), Rate(0, 100))
     measured = Measurement(Rate(accuracy, 100), (trigger,))
-    return Cell(method, {}, 1e-3, seed, measured, None, ReachedTau(None, None), 1.0, None)
+    return Cell(method, {}, 1e-3, augment, seed, measured, None, ReachedTau(None, None), 1.0, None)
 
 
 def test_seeds_are_joined_and_the_front_is_found():
@@ -173,6 +192,9 @@ def test_seeds_are_joined_and_the_front_is_found():
         Spread(0.2, 0.1, 0.3),
     )
     assert (par.front, cleanclip.front, finetune.front) == (True, False, True)
+    cells.append(cell("par", 55, 5, augment=("flip",)))
+    noisy, *_, flipped = summaries(cells)
+    assert (noisy.seeds, flipped.seeds) == (2, 1) and not noisy.front and flipped.front
 
 
 def test_a_bench_joins_the_victims_of_a_folder(here):
