@@ -1,11 +1,13 @@
 """Scan small CLIPs, poisoned and clean, and print what was found, with times and memory.
 
     python benchmarks/scan_victims.py IMAGES CLASSES VICTIM... [--effort quick] [--out DIR] [--set SET]
+        [--cleaned DIR]
 
 Each VICTIM is a folder with a checkpoint. It counts as poisoned where a `triggers.json` lies in it or its
 report.json is that of `clipsan poison`; what was planted is used for the table only, never shown to the scan.
 A scan that lies in DIR already is not made again. With a labelled SET the triggers found are audited
-on it: ASR on images that the scan never saw.
+on it: ASR on images that the scan never saw. With `--cleaned` each victim is scanned beside a copy of its own
+that PAR cleaned, DIR/NAME, which is made where it is missing; IMAGES are image-caption pairs then.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from closed_loop import settings_of
+
 import clipsan
-from clipsan.inversion.evidence import LEAST_ASR
+from clipsan.inversion.evidence import LEAST_ASR, OUTLIER
 from clipsan.report.scan_record import ScanReport, read_scan
 
 
@@ -45,13 +49,14 @@ class Row:
     def score(self) -> float:
         """The largest z, as a share of its rung's limit, of a class that enough images reach to count.
 
-        What the AUROC ranks by; above 1 it is evidence. Class-free patterns and texts have no part in it.
+        Beside a cleaned copy the z over it, of classes that stand out by themselves. What the AUROC ranks by;
+        above 1 it is evidence. Class-free patterns and texts have no part in it.
         """
         reached = [
-            each.z / rung.limit
+            (each.z if each.z_reference is None else each.z_reference) / rung.limit
             for rung in self.report.rungs
             for each in rung.candidates
-            if (each.asr.rate or 0.0) >= LEAST_ASR
+            if (each.asr.rate or 0.0) >= LEAST_ASR and (each.z_reference is None or each.z >= OUTLIER)
         ]
         return max(reached, default=0.0)
 
@@ -64,7 +69,8 @@ class Row:
                     on_set = self.audited.get(each.trigger or "")
                     seen = "" if on_set is None else f", {on_set:.1f} on the set"
                     rate = 100 * (each.asr.rate or 0.0)
-                    found.append(f"{each.target} by {rung.name}: z {each.z:.1f}, ASR {rate:.1f}{seen}")
+                    over = "" if each.z_reference is None else f", {each.z_reference:.1f} over the copy"
+                    found.append(f"{each.target} by {rung.name}: z {each.z:.1f}{over}, ASR {rate:.1f}{seen}")
         free, text = self.report.class_free, self.report.text_side
         if free.evidence:
             found.append(f"class-free near {free.nearest}")
@@ -96,6 +102,17 @@ def planted(victim: Path) -> tuple[str, ...]:
     return tuple(sorted(targets))
 
 
+def cleaned_copy(victim: Path, options: argparse.Namespace) -> Path:
+    """The folder of the victim's copy that PAR cleaned, without having been told a trigger."""
+    out = options.cleaned / victim.name
+    if not (out / "report.json").is_file():
+        clipsan.clean(
+            victim, options.images, out=out, augment=("flip", "patterns"), steps=80, batch_size=256,
+            held_out=0.1, precision="bf16", seed=7, device="cpu", **settings_of(victim),
+        )  # fmt: skip
+    return out
+
+
 def scanned(
     victim: Path, out: Path, options: argparse.Namespace
 ) -> tuple[ScanReport, tuple[float, int] | None]:
@@ -106,6 +123,8 @@ def scanned(
         sys.executable, "-m", "clipsan", "scan", str(victim), "--data", options.images, "--classes",
         options.classes, "--effort", options.effort, "--seed", str(options.seed), "--out", str(out), "-q",
     ]  # fmt: skip
+    if options.cleaned is not None:
+        command += ["--reference", str(cleaned_copy(victim, options))]
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) not in (0, 1, 3):
@@ -143,8 +162,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("victims-scanned"))
     parser.add_argument("--set", default=None, help="labelled images to audit the triggers found on")
+    parser.add_argument("--cleaned", type=Path, default=None, help="where the copies are that PAR cleaned")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
+    if options.cleaned is not None:
+        options.cleaned.mkdir(exist_ok=True)
     print("| victim | planted | result | found | score | class-free mask | text gap | CPU s | MB |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     rows = []
