@@ -34,7 +34,8 @@ class Browser:
         command = f'exec 20<&{read_end} 21>&{write_end}; exec "$@" 3<&20 4>&21 20<&- 21>&-'
         options = [
             "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
-            "--disable-dev-shm-usage", "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank",
+            "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank",
         ]  # fmt: skip
         self._process = subprocess.Popen(
             ["bash", "-c", command, "browser", program, *options],
