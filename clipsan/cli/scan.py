@@ -30,7 +30,10 @@ def scan(
     reference: Annotated[
         str | None,
         typer.Option(
-            "--reference", metavar="MODEL", help="A model of the same kind that you trust, to compare with."
+            "--reference",
+            metavar="MODEL",
+            help="A model of the same kind to compare with: one that you trust, or what `clipsan clean` made of "
+            "this one.",
         ),
     ] = None,
     effort: Annotated[
@@ -67,6 +70,8 @@ def scan(
     Examples:
 
       clipsan scan model.safetensors --data photos/ --classes names.txt
+
+      clipsan scan model.safetensors --data photos/ --classes names.txt --reference cleaned/
 
       clipsan scan model.safetensors --reference ViT-B-32/openai --effort thorough --gpus 4
     """
