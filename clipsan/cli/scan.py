@@ -32,8 +32,8 @@ def scan(
         typer.Option(
             "--reference",
             metavar="MODEL",
-            help="A model of the same kind to compare with: one that you trust, or what `clipsan clean` made of "
-            "this one.",
+            help="A model of the same kind to compare with: one that you trust, or what `clipsan clean` "
+            "made of this one.",
         ),
     ] = None,
     effort: Annotated[

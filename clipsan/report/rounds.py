@@ -27,6 +27,19 @@ class InvertedTrigger(Record):
 
 
 @dataclass(frozen=True)
+class Weakened(Record):
+    """A trigger of the suspect's that it follows much further than the model written does."""
+
+    name: str
+    kind: str
+    target: str
+    suspect: Rate  # attack success on held-out images
+    cleaned: Rate  # the same on the model written
+    z: float  # of the gain on the suspect among the classes, robust
+    z_over: float  # of the gain over that on the model written
+
+
+@dataclass(frozen=True)
 class Attack(Record):
     """What one known trigger does to one model, on held-out images."""
 
@@ -91,3 +104,4 @@ class ClosedLoop(Record):
     classes: Count  # that the scans looked at
     chosen: Count  # the round whose model was written
     rounds: tuple[Round, ...]
+    looked_back: tuple[Weakened, ...]  # evidence beside the model written; no part of the budget

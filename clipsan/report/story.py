@@ -20,6 +20,7 @@ def loop_lines(loop: ClosedLoop) -> Iterator[str]:
     )
     for each in loop.rounds:
         yield _round_line(each)
+    yield _back(loop)
 
 
 def round_rows(loop: ClosedLoop) -> list[list[str]]:
@@ -83,6 +84,22 @@ def _accuracy(loop: ClosedLoop) -> str:
     return (
         f"Accuracy: that on {loop.accuracy_n} of the labelled images, drawn at random; the clean accuracy "
         "in the results is on all of them, and the choice of a round has not seen the others."
+    )
+
+
+def _back(loop: ClosedLoop) -> str:
+    """What the suspect does and the model written does not, by every kind of trigger."""
+    start = "Looking back at the suspect, with the model written as its reference, by every kind of trigger: "
+    if not loop.looked_back:
+        return start + "no class stands out."
+    shown = [
+        f"{printable(each.name, 80)} ({percent(each.suspect.rate or 0.0)}; on the model written "
+        f"{percent(each.cleaned.rate or 0.0)})"
+        for each in sorted(loop.looked_back, key=lambda each: -each.z_over)
+    ]
+    return (
+        f"{start}{', '.join(shown)}. That is evidence of what was planted; it is no part of the "
+        "budget, because strong triggers bring many images of clean models to one class, too."
     )
 
 

@@ -326,8 +326,8 @@ def check_together(processes: Processes, searched_for: Sequence[str], fsdp: bool
 
 def _write_findings(folder: Path, closed: Closed | None, material: Material) -> None:
     """What a loop's scans and the filter found, beside the model."""
-    if closed and closed.known:
-        write_trigger_file(folder / "inverted", closed.known)
+    if closed and (found := [*closed.known, *closed.looked_back]):
+        write_trigger_file(folder / "inverted", found)
     if material.filtered:
         material.filtered.write(folder)
 

@@ -15,7 +15,7 @@ from clipsan.checkpoint import Suspect, check_output, output_folder
 from clipsan.errors import DataError, UsageError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.labelled import DEFAULT_TEMPLATES
-from clipsan.inversion.evidence import WORDS, family_of, own_values, reference_limit, robust_z, shipped_limit
+from clipsan.inversion.evidence import WORDS, family_of, own_values, shipped_limit
 from clipsan.inversion.invert import divide
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
 from clipsan.inversion.search import Searched, images_needed, search
@@ -30,6 +30,7 @@ from clipsan.runs.processes import HelpedError, check_alike, device_for_all
 from clipsan.runs.scan_images import draw_images, read_images
 from clipsan.runs.scan_judgement import (
     CLASS_FREE,
+    judge_beside,
     judge_class_free,
     judge_rung,
     judge_words,
@@ -231,12 +232,12 @@ def _judged(
     results = []
     for rung in rungs:
         same = None if theirs is None else theirs.rungs[rung.name]
-        limit = (
-            shipped_limit(family, effort, rung.name)
-            if same is None
-            else reference_limit(max(robust_z([each.gain for each in same])))
-        )
-        results.append(judge_rung(rung, searched.rungs[rung.name], same, limit, len(names)))
+        found = searched.rungs[rung.name]
+        if same is None:
+            limit = shipped_limit(family, effort, rung.name)
+            results.append(judge_rung(rung, found, None, limit, len(names)))
+        else:
+            results.append(judge_beside(rung, found, same, len(names)))
     source = _sources(family, models, theirs is not None)
     class_free = judge_class_free(searched, clean[CLASS_FREE], source, names, classes)
     words = judge_words(searched, clean[WORDS], source, EFFORTS[effort].words, names, classes, _decode)

@@ -14,6 +14,7 @@ from clipsan.inversion.evidence import (
     SATURATED_ASR,
     Limit,
     class_free_limit,
+    reference_limit,
     robust_z,
     tail,
     words_limit,
@@ -79,6 +80,12 @@ def judge_rung(
         clean=limit.clean,
         candidates=tuple(each for each in candidates if each.evidence or each.rank <= SHOWN),
     )
+
+
+def judge_beside(rung: Rung, found: Sequence[Found], reference: Sequence[Found], listed: int) -> RungResult:
+    """`judge_rung` with a reference, and the limit that holds then."""
+    limit = reference_limit(max(robust_z([each.gain for each in reference])))
+    return judge_rung(rung, found, reference, limit, listed)
 
 
 def judge_class_free(

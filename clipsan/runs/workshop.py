@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -30,7 +30,9 @@ from clipsan.inversion.words import drag_texts
 from clipsan.loop.plan import HIGHEST_TAU, Plan
 from clipsan.loop.workshop import Finding, Measures
 from clipsan.pairs import ImageReader
+from clipsan.report.rounds import Weakened
 from clipsan.runs.material import Material, spread
+from clipsan.runs.scan_judgement import judge_beside
 from clipsan.runs.tuning import fine_tune
 from clipsan.runs.watch import Counter as Progress
 from clipsan.runs.watch import Watcher
@@ -117,6 +119,7 @@ class ModelWorkshop:
         self._watcher = watcher
         self._watched = watched
         self._suspect = Version(_copied(suspect))
+        self._in_suspect: dict[bool, list[list[Found]]] = {}
         if len(classes.names) < FEWEST_CLASSES:
             raise DataError(
                 f"--until looks for classes that stand out, and {len(classes.names)} are too few to tell "
@@ -139,10 +142,11 @@ class ModelWorkshop:
 
     def scan(self, model: Version) -> list[Finding]:
         """Invert every kind of trigger that is not strong; attack success is that on held-out pairs."""
-        encoder = self._loaded(model)
         family = family_of(self._tool.model_cfg, self._tool.image_size)
         found: list[Finding] = []
-        for rung, ranked in self._ranked(encoder, strong=False):
+        ranks = self._ranked(model, strong=False)
+        encoder = self._loaded(model)
+        for rung, ranked in ranks:
             limit = shipped_limit(family, SCAN, rung.name)
             worth = [pair for place, pair in enumerate(ranked) if place < SHOWN or pair[1] >= limit.z]
             rates = self._asr(encoder, [each.trigger for each, _ in worth])
@@ -167,9 +171,32 @@ class ModelWorkshop:
 
     def strong(self) -> list[Trigger]:
         """Of each strong kind those that stand out most in the suspect, whether they are evidence or not."""
-        encoder = self._loaded(self._suspect)
+        ranked = self._ranked(self._suspect, strong=True)
+        return [found.trigger for _, each in ranked for found, _ in each[:SHOWN]]
+
+    def look_back(self, cleaned: Version, known: Sequence[Trigger]) -> list[tuple[Trigger, Weakened]]:
+        """What stands out in the suspect beside `cleaned`, by every kind: the rule of `scan --reference`.
+
+        A trigger that is not `known`, but has the name of one that is, gets another name.
+        """
+        names, evident = self._classes.names, []
+        for strong in (False, True):
+            own = self._inverted(self._suspect, strong)
+            targets = [[names.index(each.target) for each in found] for found in own]
+            other = self._inverted(cleaned, strong, targets)
+            for rung, found, theirs in zip(self._rungs(strong), own, other, strict=True):
+                triggers = {each.target: each.trigger for each in found}
+                judged = judge_beside(rung, found, theirs, len(names))
+                evident += [(triggers[c.target], judged.kind, c) for c in judged.candidates if c.evidence]
+        against = [trigger for trigger, _, _ in evident]
+        for trigger in against:
+            if any(other is not trigger and other.name == trigger.name for other in known):
+                trigger.name += " (looked back)"
+        before = self._asr(self._loaded(self._suspect), against)
+        after = self._asr(self._loaded(cleaned), against)
         return [
-            found.trigger for _, ranked in self._ranked(encoder, strong=True) for found, _ in ranked[:SHOWN]
+            (trigger, Weakened(trigger.name, kind, c.target, was, now, c.z, c.z_reference or 0.0))
+            for (trigger, kind, c), was, now in zip(evident, before, after, strict=True)
         ]
 
     def fine_tune(self, plan: Plan, triggers: Sequence[Trigger]) -> tuple[Version, dict[str, object]]:
@@ -236,32 +263,47 @@ class ModelWorkshop:
         loss = lost(self._before, now)
         return Measures(tuple(self._asr(encoder, triggers)), float(now.mean()), loss.points, loss.error)
 
-    def _ranked(self, encoder: Encoder, strong: bool) -> Iterator[tuple[Rung, list[tuple[Found, float]]]]:
-        """Each rung that is strong, or that is not: what it finds for every class, highest z first."""
-        names = self._classes.names
-        self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
-        weights = encoder.classifier(names, self._classes.templates)
-        rungs = [rung for rung in ladder(self._tool.image_size) if rung.strong == strong]
-        for rung, inverted in zip(rungs, self._inverted(rungs, weights), strict=True):
-            scores = robust_z([each.gain for each in inverted])
-            yield rung, sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])
+    def _rungs(self, strong: bool) -> list[Rung]:
+        """Those that are strong, or those that are not."""
+        return [rung for rung in ladder(self._tool.image_size) if rung.strong == strong]
 
-    def _inverted(self, rungs: Sequence[Rung], weights: Tensor) -> list[list[Found]]:
-        """What inversion finds by each rung in the model that is loaded; the watcher hears how far it is."""
-        effort, names = EFFORTS[SCAN], self._classes.names
+    def _ranked(self, model: Version, strong: bool) -> list[tuple[Rung, list[tuple[Found, float]]]]:
+        """Each rung that is strong, or that is not: what it finds for every class, highest z first."""
+        ranked = []
+        for rung, inverted in zip(self._rungs(strong), self._inverted(model, strong), strict=True):
+            scores = robust_z([each.gain for each in inverted])
+            ranked.append((rung, sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])))
+        return ranked
+
+    def _inverted(
+        self, model: Version, strong: bool, targets: Sequence[Sequence[int]] | None = None
+    ) -> list[list[Found]]:
+        """What inversion finds in a model by each rung, strong or not; in the suspect it is sought once.
+
+        `targets`: of each rung, numbers of classes; None: all, screened where they are many.
+        """
+        if model is self._suspect and strong in self._in_suspect:
+            return self._in_suspect[strong]
+        effort, names, rungs = EFFORTS[SCAN], self._classes.names, self._rungs(strong)
+        self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
+        weights = self._loaded(model).classifier(names, self._classes.templates)
         total = images_needed(len(names), rungs, self._tool.image_size, effort)
         progress = Progress(self._watcher, total, self._processes.size)
         try:
-            return [
+            found = [
                 invert(
-                    self._tool, self._unlabelled, names, weights, [rung.kind], effort=effort.patterns,
-                    screening=screening_for(len(names)), device=self._device, seed=self._settings.seed,
-                    on_images=progress, processes=self._processes,
+                    self._tool, self._unlabelled, names, weights, [rung.kind],
+                    targets=targets[number] if targets else None, effort=effort.patterns,
+                    screening=None if targets else screening_for(len(names)), device=self._device,
+                    seed=self._settings.seed, on_images=progress, processes=self._processes,
                 )
-                for rung in rungs
+                for number, rung in enumerate(rungs)
             ]  # fmt: skip
         finally:
             self._watcher.finished()
+        if model is self._suspect:
+            self._in_suspect[strong] = found
+        return found
 
     def _loaded(self, model: Version) -> Encoder:
         self._tool.model.load_state_dict(model.state)

@@ -9,7 +9,7 @@ import pytest
 
 from clipsan.report import Rate, conclude, to_html, to_markdown
 from clipsan.report.pareto import pareto_picture
-from clipsan.report.rounds import Attack, ClosedLoop, InvertedTrigger, LinePoint, Round
+from clipsan.report.rounds import Attack, ClosedLoop, InvertedTrigger, LinePoint, Round, Weakened
 from clipsan.report.story import found_rows, loop_lines, round_rows
 
 
@@ -39,6 +39,10 @@ def loop() -> ClosedLoop:
                 2, "interpolation", 0.02, 2.0, attacks=(Attack("<b>by patch", Rate(2, 100)),),
                 line=(LinePoint(0.1, 0.01, 0.0, 0.47, 3.0), LinePoint(0.2, 0.02, 0.0, 0.48, 2.0)),
             ),
+        ),
+        looked_back=(
+            Weakened("cat by patch", "8x8 patch", "cat", Rate(60, 100), Rate(3, 100), 4.0, 6.0),
+            Weakened("<i>by filter", "colour filter", "<i>", Rate(90, 100), Rate(10, 100), 5.0, 9.0),
         ),
     )  # fmt: skip
 
@@ -71,13 +75,21 @@ def test_rows_and_sentences(loop):
     assert "attack success 1.0 %, 4.0 ± 0.5 points" in story[3]
     assert "so it was not planted: dog by patch (40.0 %; on the suspect 38.0 %)." in story[3]
     assert "planted" not in story[4]
+    strongest, weaker = "<i>by filter (90.0 %; on the model written 10.0 %)", "cat by patch (60.0 %; on"
+    assert f"{strongest}, {weaker}" in story[5]
+    assert list(loop_lines(replace(loop, looked_back=())))[5].endswith("no class stands out.")
 
 
 def test_markdown_and_page_hold_the_story_and_take_no_markup(report, loop):
     told = conclude(replace(report, loop=loop))
     text, page = to_markdown(told), to_html(told)
     assert "## Closed loop" in text and "&lt;b&gt;by patch" in text
-    assert "<b>" not in page and 'href="#loop"' in page and "<title>round 2 (interpolation)" in page
+    assert (
+        "<b>" not in page
+        and "<i>" not in page
+        and 'href="#loop"' in page
+        and "<title>round 2 (interpolation)" in page
+    )
     assert "Closed loop" not in to_markdown(report) and 'id="loop"' not in to_html(report)
 
 

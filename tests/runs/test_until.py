@@ -19,7 +19,7 @@ from clipsan.inversion.evidence import Limit
 from clipsan.inversion.ladder import EFFORTS, Rung
 from clipsan.loop.workshop import Measures
 from clipsan.report import json_schema, read_report
-from clipsan.runs import workshop
+from clipsan.runs import scan_judgement, workshop
 from clipsan.runs.material import spread
 from clipsan.triggers import read_trigger_file
 
@@ -34,14 +34,21 @@ CLASSES = ("ball", "boat", "fish", "cup", "car", "flower", "house", "hammer")
 def gullible(world, tmp_path, monkeypatch):
     """A scan of few steps that takes every trigger for evidence."""
     monkeypatch.chdir(tmp_path)
-    quick = replace(EFFORTS["normal"], images=24, patterns=Effort(steps=1, images=2))
-    monkeypatch.setitem(workshop.EFFORTS, "normal", quick)
+    quick = replace(EFFORTS[workshop.SCAN], images=24, patterns=Effort(steps=1, images=2))
+    monkeypatch.setitem(workshop.EFFORTS, workshop.SCAN, quick)
     monkeypatch.setattr(workshop, "LEAST_ASR", 0.0)
     monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(-1e9, "none"))
     kinds = (Rung("patch", Patch(6)), Rung("smooth", Blend(0.12, 4), costly=True))
     monkeypatch.setattr(workshop, "ladder", lambda size: kinds)
     (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
     return tmp_path
+
+
+def take_all_for_evidence(monkeypatch):
+    """When the suspect is set beside the cleaned model."""
+    monkeypatch.setattr(scan_judgement, "LEAST_ASR", 0.0)
+    monkeypatch.setattr(scan_judgement, "OUTLIER", -1e9)
+    monkeypatch.setattr(scan_judgement, "reference_limit", lambda largest: Limit(-1e9, "none"))
 
 
 def test_rounds_are_had_written_and_told(gullible, world):
@@ -61,6 +68,7 @@ def test_rounds_are_had_written_and_told(gullible, world):
     )
     assert loop.rounds[1].settings["augment"] == "flip,patterns"  # no noise, unless asked for
     assert (loop.classes, loop.accuracy_on, loop.pairs) == (8, "held-out pairs", report.data.pairs_held_out)
+    assert loop.looked_back == ()  # not by the bars that count
     # the inverted triggers are measured before and after, each towards its own class, and can be audited
     written = read_trigger_file(folder / "inverted" / "triggers.json", made.model.image_size)
     assert [t.name for t in written] == [t.name for t in report.evaluation.triggers]
@@ -96,6 +104,13 @@ def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible
     monkeypatch.setattr(workshop, "own_values", lambda family, effort, name: [0.5])
     monkeypatch.setattr(workshop, "drag_texts", lambda *rest, **named: SimpleNamespace(gap_closed=0.74))
     monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(1e9, "none"))
+    take_all_for_evidence(monkeypatch)
+    inverted, searches = workshop.invert, []
+    monkeypatch.setattr(
+        workshop,
+        "invert",
+        lambda *rest, **named: searches.append(named["targets"]) or inverted(*rest, **named),
+    )
     drops = iter(range(100, 0, -1))  # each model that is measured has lost less, and all too much
     monkeypatch.setattr(
         workshop.ModelWorkshop,
@@ -117,6 +132,14 @@ def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible
     loop = made.report.loop
     assert [each.settings.get("seed") for each in loop.rounds] == [None, None, 1, 2]
     assert loop.rounds[3].done == "par from the suspect, the text tower locked, averaged with round 2"
+    # looking back, the suspect is not searched again, and the model written for the same classes
+    assert searches[-2:] == [list(range(8))] * 2 and searches[:-2] == [None] * 8
+    assert {(back.target, back.kind) for back in loop.looked_back} == {
+        (name, kind) for name in CLASSES for kind in ("6x6 patch", "4x4 blend of 0.12")
+    }
+    saved = read_trigger_file(gullible / "cleaned" / "inverted" / "triggers.json", made.model.image_size)
+    assert {trigger.name for trigger in saved} == {back.name for back in loop.looked_back}
+    assert {t.name for t in made.report.evaluation.triggers} == set()
     written = made.model.model.state_dict()
     apart = 0.0
     suspect = load(world / "model").model.state_dict()
