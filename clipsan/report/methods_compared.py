@@ -125,7 +125,7 @@ def setting_cells(summary: Summary) -> list[str]:
 
 
 def setting_said(one: Cell | Summary) -> str:
-    """A setting in words: "par, tau 2.15, lr 3e-05, augmented by flip, patterns"."""
+    """A setting in words: "par, tau 2.15, lr 3e-05, flip, patterns"."""
     said = [printable(one.method), options_said(one), f"lr {one.lr_start:g}", augment_said(one)]
     return ", ".join(part for part in said if part)
 

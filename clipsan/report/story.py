@@ -98,7 +98,7 @@ def _back(loop: ClosedLoop) -> str:
         for each in sorted(loop.looked_back, key=lambda each: -each.z_over)
     ]
     return (
-        f"{start}{', '.join(shown)}. That is evidence of what was planted; it is no part of the "
+        f"{start}{', '.join(shown)}. That is evidence of a backdoor, not proof, and no part of the "
         "budget, because strong triggers bring many images of clean models to one class, too."
     )
 
