@@ -24,6 +24,7 @@ from closed_loop import settings_of
 
 import clipsan
 from clipsan.inversion.evidence import LEAST_ASR, OUTLIER
+from clipsan.loop.plan import AUGMENT
 from clipsan.report.scan_record import ScanReport, read_scan
 
 
@@ -107,7 +108,7 @@ def cleaned_copy(victim: Path, options: argparse.Namespace) -> Path:
     out = options.cleaned / victim.name
     if not (out / "report.json").is_file():
         clipsan.clean(
-            victim, options.images, out=out, augment=("flip", "patterns"), steps=80, batch_size=256,
+            victim, options.images, out=out, augment=AUGMENT, steps=80, batch_size=256,
             held_out=0.1, precision="bf16", seed=7, device="cpu", **settings_of(victim),
         )  # fmt: skip
     return out

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from clipsan.report.measures import Spread
-from clipsan.report.methods_compared import SETTING, MethodsCompared, Summary, setting_cells
+from clipsan.report.methods_compared import SETTING_COLUMNS, MethodsCompared, Summary, setting_cells
 from clipsan.report.record import Record
 from clipsan.report.whole_file import write_whole
 from clipsan.report.wording import NOT_MEASURED, markdown, percent, printable
@@ -64,12 +64,12 @@ def write_bench(folder: Path, bench: Bench) -> None:
 
 def bench_rows(bench: Bench) -> list[list[str]]:
     """For each victim the suspect, then a row for each setting; the first row is the header. Plain text."""
-    rows = [["Victim", *SETTING, "clean accuracy", "mean ASR", "worst ASR", "front"]]
+    rows = [["Victim", *SETTING_COLUMNS, "clean accuracy", "mean ASR", "worst ASR", "front"]]
     for victim in bench.victims:
         name, suspect = printable(victim.name, 80), victim.compared.suspect
         worst = max((t.asr.rate or 0.0 for t in suspect.triggers), default=None)
         shares = (suspect.clean_accuracy.rate, suspect.mean_asr, worst)
-        rows.append([name, "suspect", *[""] * (len(SETTING) - 1), *map(_share, shares), ""])
+        rows.append([name, "suspect", *[""] * (len(SETTING_COLUMNS) - 1), *map(_share, shares), ""])
         rows += [[name, *_row(summary)] for summary in victim.compared.summary]
     return rows
 

@@ -111,7 +111,7 @@ def options_said(one: Cell | Summary) -> str:
     return ", ".join(parts)
 
 
-SETTING = ("method", "setting", "lr", "augment", "seeds")
+SETTING_COLUMNS = ("method", "setting", "lr", "augment", "seeds")
 """The header of `setting_cells`."""
 
 

@@ -14,7 +14,7 @@ from clipsan.report.html import environment, style_sheet
 from clipsan.report.measures import Spread
 from clipsan.report.methods_compared import (
     COMPARE_JSON,
-    SETTING,
+    SETTING_COLUMNS,
     Cell,
     MethodsCompared,
     compared_text,
@@ -54,8 +54,8 @@ def compared_rows(compared: MethodsCompared) -> list[list[str]]:
     names = [f"{printable(t.name, 80)} → {printable(t.target or 'none found', 80)}" for t in triggers]
     mean = ["mean ASR"] if len(triggers) > 1 else []
     accuracy = "clean accuracy" if compared.kind == "zero-shot" else "image-to-text R@1"
-    rows = [[*SETTING, accuracy, *names, *mean, "front"]]
-    blank = [""] * (len(SETTING) - 1)
+    rows = [[*SETTING_COLUMNS, accuracy, *names, *mean, "front"]]
+    blank = [""] * (len(SETTING_COLUMNS) - 1)
     suspect = [with_interval(t.asr) for t in triggers]
     average = compared.suspect.mean_asr
     if mean:

@@ -75,7 +75,7 @@ def plan(
         raise UsageError(
             f"there is nothing to compare: name --methods, of {', '.join(METHODS)}, --lr-start and --augment"
         )
-    if isinstance(augments, str) or any(isinstance(each, str) for each in augments):
+    if any(isinstance(each, str) for each in augments):
         raise UsageError("augment is one sequence of names for each setting: [['flip', 'patterns'], []]")
     if seeds < 1:
         raise UsageError(f"--seeds is {seeds}, but must be at least 1")

@@ -287,7 +287,8 @@ class ModelWorkshop:
         effort, names, rungs = EFFORTS[SCAN], self._classes.names, self._rungs(strong)
         self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
         weights = self._loaded(model).classifier(names, self._classes.templates)
-        total = images_needed(len(names), rungs, self._tool.image_size, effort)
+        wanted = len(targets[0]) if targets else len(names)
+        total = images_needed(wanted, rungs, self._tool.image_size, effort)
         progress = Progress(self._watcher, total, self._processes.size)
         try:
             found = [
