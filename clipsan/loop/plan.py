@@ -52,10 +52,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Left:
-    """What the best model so far is over the budget by, both in points."""
+    """What the best model so far is over the budget by.
+
+    Attributes:
+        asr, drop: in points.
+        unfought: classes that looking back named, and that no training has fought.
+    """
 
     asr: float
     drop: float
+    unfought: tuple[str, ...] = ()
 
 
 def first_plan(method: str, evidence: bool, *, lock: bool) -> Plan:
@@ -65,7 +71,7 @@ def first_plan(method: str, evidence: bool, *, lock: bool) -> Plan:
 
 
 def stronger(method: str, left: Left, attacked: int, *, lock: bool) -> Plan:
-    """Of a round after an attack was left.
+    """Of a round after an attack was left, or looking back named one that no training has fought.
 
     Args:
         method: that was asked for.
@@ -73,7 +79,11 @@ def stronger(method: str, left: Left, attacked: int, *, lock: bool) -> Plan:
         attacked: how many rounds so far were against an attack that was left, the first not counted.
         lock: whether the text tower may be locked.
     """
-    words = f"an attack is left {left.asr:.1f} points over the budget"
+    words = (
+        f"an attack is left {left.asr:.1f} points over the budget"
+        if left.asr > 0
+        else f"looking back named {', '.join(left.unfought)}"
+    )
     if attacked == 0:
         return Plan(method, _tau_more(lock), 0.5, 1.0, f"{words}: against all that is known by now", lock)
     return Plan(

@@ -7,6 +7,10 @@ attack success is the highest that any trigger with evidence, inverted in this o
 on held-out images. What stands out in a trained model, but moves no more of the suspect's images and not most
 of them, was not planted: it would have stood out there. The best model is that with the least over the
 budget, then the highest accuracy.
+
+The best of each round then serves as a reference for the suspect. Classes that stand out beside it, and of
+which no trigger was known, are fought next: what a scan names stands for what was planted, which may be
+stronger, so that a training must have met it.
 """
 
 from __future__ import annotations
@@ -30,15 +34,23 @@ MOST_REVIVED = 0.05
 """The line ends where a trigger that is no evidence succeeds by so much more than on the cleaned model."""
 LEAST_WEAKENED = 0.05
 """What a later scan finds was planted where the suspect follows it by so much more, or in most images."""
+UNFOUGHT = 5.0
+"""Points over the budget for each class that looking back names and of which the training knew no trigger."""
 
 
 @dataclass(frozen=True)
 class Judged(Generic[M]):
-    """A model, the round that made it, and how it was trained; None: the suspect."""
+    """A model, the round that made it, and how it was trained.
+
+    Attributes:
+        plan: None: the suspect.
+        knew: the classes of which a trigger was known when it was trained.
+    """
 
     model: M
     round: Round
     plan: Plan | None
+    knew: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,8 @@ class Outcome(Generic[M]):
 
     Attributes:
         best: the model to keep.
-        known: the triggers with evidence, of all scans.
+        known: the triggers with evidence, of all scans, and those of classes that only looking back named.
+        looked_back: what stands out beside the best, and is not among the known.
         rounds: in the order they were had.
         met: whether the best is within the budget.
         words: the outcome in a sentence.
@@ -55,6 +68,7 @@ class Outcome(Generic[M]):
 
     best: Judged[M]
     known: tuple[Trigger, ...]
+    looked_back: tuple[Trigger, ...]
     rounds: tuple[Round, ...]
     met: bool
     words: str
@@ -88,19 +102,19 @@ def close(
     for _ in range(effort):
         if best is not None:
             left = loop.left(best.round)
-            if left.asr > 0:
+            if left.asr > 0 or left.unfought:
                 plan, attacked = stronger(method, left, attacked, lock=lock), attacked + 1
             else:
                 plan, averaged = again(best.plan or plan, left, averaged), averaged + 1
-        best = loop.better(best, loop.fine_tuned(plan, best))
-        if best.round.over > 0:
+        made = loop.fine_tuned(plan, best)
+        best = loop.better(best, made)
+        if best is made and (made.round.over > 0 or made.round.drop > 0):
             best = loop.better(best, loop.interpolated(best))
+        best = loop.looked_back(best)
         if best.round.over == 0:
             break
     if best is None:
         raise ValueError("a loop needs at least one round")
-    if best.round.over == 0 and best.round.step == "fine-tuning" and best.round.drop > 0:
-        best = loop.better(best, loop.interpolated(best))
     return loop.outcome(best, effort)
 
 
@@ -112,6 +126,8 @@ class _Loop(Generic[M]):
         self._watched: list[Trigger] = []  # of the suspect's scan, without being evidence
         self._strong: Sequence[Trigger] | None = None  # those of the kinds that are looked for last
         self._costly: set[str] = set()  # names of those that are not stamped unless they survive
+        self._named_back: list[str] = []  # classes of which only looking back told
+        self._back: dict[int, list[Trigger]] = {}  # what stands out beside the model of a round
         self._workshop = workshop
         self._budget = budget
         self._tell = tell
@@ -134,7 +150,8 @@ class _Loop(Generic[M]):
 
     def left(self, judged: Round) -> Left:
         """What a model is over the budget by."""
-        return Left(self._budget.excess(judged.asr, self._budget.drop), self._budget.excess(0.0, judged.drop))
+        asr, drop = self._budget.excess(judged.asr, self._budget.drop), self._budget.excess(0.0, judged.drop)
+        return Left(asr, drop, judged.unfought)
 
     def better(self, best: Judged[M] | None, other: Judged[M] | None) -> Judged[M]:
         """The one to keep of two; a tie keeps what is there."""
@@ -146,7 +163,7 @@ class _Loop(Generic[M]):
     def fine_tuned(self, plan: Plan, best: Judged[M] | None) -> Judged[M]:
         """One round of fine-tuning, judged."""
         began = time.perf_counter()
-        against = self._against(best)
+        against, knew = self._against(best), self._targets()
         model, settings = self._workshop.fine_tune(plan, against)
         done = f"{plan.method} from the suspect"
         if against:
@@ -158,8 +175,44 @@ class _Loop(Generic[M]):
             model = self._workshop.average(best.model, model)
             done += f", averaged with round {best.round.number}"
         return self._judged(
-            model, best, "fine-tuning", done, plan.why, began, plan, settings=settings, against=against
+            model, best, "fine-tuning", done, plan.why, began, plan, knew, settings=settings, against=against
         )
+
+    def looked_back(self, best: Judged[M]) -> Judged[M]:
+        """A model, judged anew by what stands out in the suspect beside it; once for each model."""
+        made = best.round
+        if made.looked_back is not None:
+            return best
+        self._tell(f"Looking back at the suspect, beside round {made.number}")
+        back = self._workshop.look_back(best.model, self.known)
+        told = self._targets()
+        new = [(trigger, weakened) for trigger, weakened in back if weakened.target not in told]
+        attacks = tuple(Attack(trigger.name, weakened.cleaned) for trigger, weakened in new)
+        self.known += [trigger for trigger, _ in new]
+        self._named_back += dict.fromkeys(weakened.target for _, weakened in new)
+        self._back[made.number] = [trigger for trigger, _ in back]
+        asr = max(made.asr, _highest([attack.asr for attack in attacks]))
+        unfought = self._unfought(best.knew)
+        made = replace(
+            made, attacks=(*made.attacks, *attacks), asr=asr, unfought=unfought,
+            over=self._over(asr, made.drop, unfought), looked_back=tuple(weakened for _, weakened in back),
+        )  # fmt: skip
+        self._rounds[made.number] = made
+        if unfought:
+            self._tell(f"Only looking back named {', '.join(unfought)}: no training has fought that yet")
+        return replace(best, round=made)
+
+    def _targets(self) -> frozenset[str]:
+        """The classes of which a trigger is known."""
+        return frozenset(trigger.target for trigger in self.known if trigger.target is not None)
+
+    def _unfought(self, knew: frozenset[str]) -> tuple[str, ...]:
+        """The classes that looking back named, and of which a training knew no trigger."""
+        return tuple(target for target in self._named_back if target not in knew)
+
+    def _over(self, asr: float, drop: float, unfought: Sequence[str]) -> float:
+        """By how many points a model is over the budget."""
+        return self._budget.excess(asr, drop) + UNFOUGHT * len(unfought)
 
     def _against(self, best: Judged[M] | None) -> tuple[Trigger, ...]:
         """What is stamped: all that is known, but costly ones only where the best so far still answers."""
@@ -185,20 +238,21 @@ class _Loop(Generic[M]):
                 f"The line from {whose} to the suspect is not used: a trigger of its scan comes back there"
             )
             return None
-        point = min(fit, key=lambda p: (self._budget.excess(p.asr, p.drop), -p.accuracy))
+        unfought = self._unfought(best.knew)
+        point = min(fit, key=lambda p: (self._over(p.asr, p.drop, unfought), -p.accuracy))
         done = (
             f"{100 * point.share:g} % of the suspect's weights mixed into {whose}"
             if point.share
             else f"{whose} with BatchNorm's averages taken anew"
         )
         gain = 100 * (point.accuracy - best.round.accuracy)
-        over = self._budget.excess(point.asr, point.drop)
+        over = self._over(point.asr, point.drop, unfought)
         if (over, -gain) >= (best.round.over, 0.0):
             self._tell(f"No point of the line to the suspect is better than round {best.round.number}")
             return None
         return self._judged(
             self._workshop.between(best.model, point.share), best, "interpolation", done,
-            f"to buy back accuracy: {gain:+.1f} points on the line", began, best.plan,
+            f"to buy back accuracy: {gain:+.1f} points on the line", began, best.plan, best.knew,
             settings={"share": point.share}, line=tuple(line),
         )  # fmt: skip
 
@@ -208,14 +262,18 @@ class _Loop(Generic[M]):
         met = best.round.over == 0
         asked = f"The budget ({self._budget.words})"
         number = best.round.number
+        unfought = ", ".join(best.round.unfought)
         words = (
             f"{asked} was met by round {number}: {at}, on held-out data."
             if met
             else f"{asked} was not met within {effort} rounds of fine-tuning; the best, round {number}, has "
             f"{at}, on held-out data."
         )
+        if unfought:
+            words += f" Looking back named {unfought}, which that model was not trained against."
         self._tell(words)
-        return Outcome(best, tuple(self.known), tuple(self._rounds), met, words)
+        back = [each for each in self._back[number] if all(each is not known for known in self.known)]
+        return Outcome(best, tuple(self.known), tuple(back), tuple(self._rounds), met, words)
 
     def _judged(
         self,
@@ -226,6 +284,7 @@ class _Loop(Generic[M]):
         why: str,
         began: float,
         plan: Plan | None = None,
+        knew: frozenset[str] = frozenset(),
         *,
         settings: dict[str, object] | None = None,
         against: Sequence[Trigger] = (),
@@ -242,7 +301,8 @@ class _Loop(Generic[M]):
             Attack(trigger.name, asr) for trigger, asr in zip(self.known, measures.asr, strict=True)
         )
         asr = _highest([attack.asr for attack in attacks] + [finding.asr for finding in evident])
-        over = self._budget.excess(asr, measures.drop)
+        unfought = self._unfought(knew)
+        over = self._over(asr, measures.drop, unfought)
         rank = (over, -measures.accuracy)
         made = Round(
             number=number, step=step, done=done, why=why, settings=dict(settings or {}),
@@ -254,7 +314,7 @@ class _Loop(Generic[M]):
                 for f in found
             ),
             attacks=attacks, asr=asr, accuracy=measures.accuracy, drop=measures.drop,
-            drop_error=measures.error, over=over, line=line,
+            drop_error=measures.error, unfought=unfought, over=over, line=line, looked_back=None,
             kept=step != "suspect" and (best is None or rank < _rank(best)),
             seconds=round(time.perf_counter() - began, 1),
         )  # fmt: skip
@@ -264,7 +324,7 @@ class _Loop(Generic[M]):
             self._watched = [finding.trigger for finding in found if not finding.evidence]
         self._costly |= {finding.trigger.name for finding in evident if finding.costly}
         self._tell(_told(made))
-        return Judged(model, made, plan)
+        return Judged(model, made, plan, knew)
 
     def _weighed(self, found: Sequence[Finding]) -> list[Finding]:
         """Findings of a later scan, of which only those that the suspect follows as well stay evidence."""

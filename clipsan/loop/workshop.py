@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from clipsan.evaluation.statistics import Rate
 from clipsan.loop.plan import Plan
+from clipsan.report.rounds import Weakened
 from clipsan.triggers import Trigger
 
 M = TypeVar("M")
@@ -63,6 +64,9 @@ class Workshop(Protocol[M]):
 
     def strong(self) -> Sequence[Trigger]:
         """By the other kinds, the triggers that stand out most in the suspect."""
+
+    def look_back(self, cleaned: M, known: Sequence[Trigger]) -> Sequence[tuple[Trigger, Weakened]]:
+        """What stands out in the suspect beside `cleaned`, by every kind, under names that none in `known` has."""
 
     def fine_tune(self, plan: Plan, triggers: Sequence[Trigger]) -> tuple[M, dict[str, object]]:
         """The suspect, trained, and the settings of that training as JSON values."""

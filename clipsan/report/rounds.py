@@ -28,15 +28,15 @@ class InvertedTrigger(Record):
 
 @dataclass(frozen=True)
 class Weakened(Record):
-    """A trigger of the suspect's that it follows much further than the model written does."""
+    """A trigger of the suspect's that it follows much further than a cleaned model does."""
 
     name: str
     kind: str
     target: str
     suspect: Rate  # attack success on held-out images
-    cleaned: Rate  # the same on the model written
+    cleaned: Rate  # the same on the cleaned model
     z: float  # of the gain on the suspect among the classes, robust
-    z_over: float  # of the gain over that on the model written
+    z_over: float  # of the gain over that on the cleaned model
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,11 @@ class Round(Record):
     accuracy: Share
     drop: float
     drop_error: Annotated[float, Between(0)]
-    over: Annotated[float, Between(0)]  # points over the budget
+    unfought: tuple[str, ...]  # classes that only looking back named, after the training
+    over: Annotated[float, Between(0)]  # points over the budget; each unfought class counts, too
     line: tuple[LinePoint, ...]  # of an interpolation
     kept: bool  # whether it was the best so far
+    looked_back: tuple[Weakened, ...] | None  # evidence in the suspect beside this model; None: not looked
     seconds: Annotated[float, Between(0)]
 
 
@@ -104,4 +106,3 @@ class ClosedLoop(Record):
     classes: Count  # that the scans looked at
     chosen: Count  # the round whose model was written
     rounds: tuple[Round, ...]
-    looked_back: tuple[Weakened, ...]  # evidence beside the model written; no part of the budget

@@ -20,7 +20,8 @@ def loop_lines(loop: ClosedLoop) -> Iterator[str]:
     )
     for each in loop.rounds:
         yield _round_line(each)
-    yield _back(loop)
+        if each.looked_back is not None:
+            yield _back(each)
 
 
 def round_rows(loop: ClosedLoop) -> list[list[str]]:
@@ -87,20 +88,24 @@ def _accuracy(loop: ClosedLoop) -> str:
     )
 
 
-def _back(loop: ClosedLoop) -> str:
-    """What the suspect does and the model written does not, by every kind of trigger."""
-    start = "Looking back at the suspect, with the model written as its reference, by every kind of trigger: "
-    if not loop.looked_back:
+def _back(each: Round) -> str:
+    """What the suspect does and the model of a round does not, by every kind of trigger."""
+    whose = f"round {each.number}"
+    start = f"Looking back at the suspect, with {whose} as its reference, by every kind of trigger: "
+    if not each.looked_back:
         return start + "no class stands out."
     shown = [
-        f"{printable(each.name, 80)} ({percent(each.suspect.rate or 0.0)}; on the model written "
-        f"{percent(each.cleaned.rate or 0.0)})"
-        for each in sorted(loop.looked_back, key=lambda each: -each.z_over)
+        f"{printable(back.name, 80)} ({percent(back.suspect.rate or 0.0)}; in {whose} "
+        f"{percent(back.cleaned.rate or 0.0)})"
+        for back in sorted(each.looked_back, key=lambda back: -back.z_over)
     ]
-    return (
-        f"{start}{', '.join(shown)}. That is evidence of a backdoor, not proof, and no part of the "
-        "budget, because strong triggers bring many images of clean models to one class, too."
+    unfought = (
+        f" No training had fought {', '.join(printable(name, 80) for name in each.unfought)} by then: what "
+        "was planted may be stronger than what was found."
+        if each.unfought
+        else ""
     )
+    return f"{start}{', '.join(shown)}. That is evidence of a backdoor, not proof.{unfought}"
 
 
 def _round_line(each: Round) -> str:

@@ -58,7 +58,7 @@ class Closed:
         training: that the best came from.
         settings: of that training, but with the tau that was asked for, which a round may raise.
         known: triggers with evidence, of all scans.
-        looked_back: triggers of the suspect that stand out beside the best, and are not among the known.
+        looked_back: of the suspect, what stands out beside the best and is not among the known.
         record: for the report.
     """
 
@@ -164,8 +164,6 @@ def run_loop(
     version = ended.best.model
     if version.training is None or version.settings is None:
         raise ValueError("the best model of a loop comes from a training")
-    watcher.stage("Looking back at the suspect, beside the model that is written")
-    back = workshop.look_back(version, ended.known)
     suspect.model.load_state_dict(workshop.suspect().state)
     record = ClosedLoop(
         budget_asr=asked.budget.asr, budget_drop=asked.budget.drop, effort=asked.effort, met=ended.met,
@@ -174,13 +172,12 @@ def run_loop(
         accuracy_n=workshop.held_out if watched is None else len(watched.labels),
         ways=workshop.ways if watched is None else len(named.names), classes=len(named.names),
         chosen=ended.best.round.number, rounds=ended.rounds,
-        looked_back=tuple(weakened for _, weakened in back),
     )  # fmt: skip
     pushed = replace(version.settings, tau=settings.tau)  # a round may go further than what was asked for
-    more = tuple(trigger for trigger, _ in back if all(trigger is not known for known in ended.known))
     return Closed(
-        workshop.suspect().state, version.state, version.training, pushed, ended.known, more, record
-    )
+        workshop.suspect().state, version.state, version.training, pushed, ended.known, ended.looked_back,
+        record,
+    )  # fmt: skip
 
 
 def with_known(probe: Probe | None, known: tuple[Trigger, ...]) -> None:

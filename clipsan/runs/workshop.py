@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -119,7 +120,7 @@ class ModelWorkshop:
         self._watcher = watcher
         self._watched = watched
         self._suspect = Version(_copied(suspect))
-        self._in_suspect: dict[bool, list[list[Found]]] = {}
+        self._inversions: list[tuple[weakref.ref[Version], bool, list[list[Found]]]] = []
         if len(classes.names) < FEWEST_CLASSES:
             raise DataError(
                 f"--until looks for classes that stand out, and {len(classes.names)} are too few to tell "
@@ -278,13 +279,18 @@ class ModelWorkshop:
     def _inverted(
         self, model: Version, strong: bool, targets: Sequence[Sequence[int]] | None = None
     ) -> list[list[Found]]:
-        """What inversion finds in a model by each rung, strong or not; in the suspect it is sought once.
+        """What inversion finds in a model by each rung, strong or not; sought once while the model is kept.
 
-        `targets`: of each rung, numbers of classes; None: all, screened where they are many.
+        `targets`: of each rung, numbers of classes where they are so many as to be screened; None: all.
         """
-        if model is self._suspect and strong in self._in_suspect:
-            return self._in_suspect[strong]
         effort, names, rungs = EFFORTS[SCAN], self._classes.names, self._rungs(strong)
+        if screening_for(len(names)) is None:
+            targets = None
+        self._inversions = [each for each in self._inversions if each[0]() is not None]
+        if targets is None:
+            for whose, kind, found in self._inversions:
+                if whose() is model and kind == strong:
+                    return found
         self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
         weights = self._loaded(model).classifier(names, self._classes.templates)
         wanted = len(targets[0]) if targets else len(names)
@@ -302,8 +308,8 @@ class ModelWorkshop:
             ]  # fmt: skip
         finally:
             self._watcher.finished()
-        if model is self._suspect:
-            self._in_suspect[strong] = found
+        if targets is None:
+            self._inversions.append((weakref.ref(model), strong, found))
         return found
 
     def _loaded(self, model: Version) -> Encoder:
