@@ -66,7 +66,7 @@ class Workshop(Protocol[M]):
         """By the other kinds, the triggers that stand out most in the suspect."""
 
     def look_back(self, cleaned: M, known: Sequence[Trigger]) -> Sequence[tuple[Trigger, Weakened]]:
-        """What stands out in the suspect beside `cleaned`, by every kind, under names that none in `known` has."""
+        """What stands out in the suspect beside `cleaned`, by every kind, under names not yet in `known`."""
 
     def fine_tune(self, plan: Plan, triggers: Sequence[Trigger]) -> tuple[M, dict[str, object]]:
         """The suspect, trained, and the settings of that training as JSON values."""

@@ -9,14 +9,15 @@ from clipsan.loop.budget import Budget
 from clipsan.loop.plan import Left, first_plan, stronger
 from clipsan.loop.rounds import close
 from clipsan.loop.workshop import Finding, Measures
+from clipsan.report.rounds import Weakened
 from clipsan.triggers import parse_triggers
 
 BUDGET = Budget(0.05, 3.0)
 
 
-def _trigger(name):
+def _trigger(name, target="fish"):
     (made,) = parse_triggers(["stripes"], (16, 16))
-    made.name = name
+    made.name, made.target = name, target
     return made
 
 
@@ -29,6 +30,7 @@ class Version:
     evidence: tuple[str, ...] = ()
     costly: bool = False
     back: int = 0
+    beside: tuple[str, ...] = ()  # classes that stand out in the suspect beside it
     trainings: int = 1
 
 
@@ -43,6 +45,7 @@ class Bench:
     grown: int = 0
     texts: bool = True
     calls: list = field(default_factory=list)
+    looked: list = field(default_factory=list)
 
     def suspect(self):
         return self.start
@@ -58,6 +61,17 @@ class Bench:
 
     def strong(self):
         return [_trigger("wave")] if self.wave else []
+
+    def look_back(self, cleaned, known):
+        self.looked.append((cleaned, [trigger.name for trigger in known]))
+        rates = Rate(95, 100), Rate(cleaned.asr, 100)
+        return [
+            (
+                _trigger(f"{name} by strip", name),
+                Weakened(f"{name} by strip", "strip", name, *rates, 9.0, 12.0),
+            )
+            for name in cleaned.beside
+        ]
 
     def fine_tune(self, plan, triggers):
         self.calls.append((plan, [trigger.name for trigger in triggers]))
@@ -228,3 +242,48 @@ def test_what_stands_out_in_a_trained_model_alone_was_not_planted():
         loop = ended(planted)
         assert [trigger.name for trigger in loop.known] == ["grown"] and loop.rounds[1].asr == 0.4
         assert loop.best.round.number == 2
+
+
+def test_what_only_looking_back_names_is_fought_next():
+    suspect, seen = Version(0, 0.0), ("cat", "dog")
+    bench = Bench([Version(1, 0.0, beside=seen), Version(0, 2.0, beside=seen)], suspect, gain=0.0)
+    ended = close(bench, BUDGET, effort=3, method="par")
+    assert [stamped for _, stamped in bench.calls] == [[], ["cat by strip", "dog by strip"]]
+    plan, _ = bench.calls[1]
+    assert plan.why.startswith("looking back named cat, dog") and plan.pull == 1.0 and plan.lock
+    first, second = ended.rounds[1:]
+    # 1 % is within the budget, and no sign that what was planted is: each class counts 5 points
+    assert first.unfought == ("cat", "dog") and first.over == 10.0 and first.asr == 0.01
+    assert [(attack.trigger, attack.asr.rate) for attack in first.attacks] == [
+        ("cat by strip", 0.01),
+        ("dog by strip", 0.01),
+    ]
+    assert second.unfought == () and second.over == 0.0 and second.kept
+    assert ended.met and ended.best.round.number == 2 and ended.looked_back[0].target == "cat"
+    assert [trigger.name for trigger in ended.known] == ["cat by strip", "dog by strip"]
+    assert [known for _, known in bench.looked] == [[], ["cat by strip", "dog by strip"]]
+    assert [back.target for back in second.looked_back] == ["cat", "dog"]
+
+
+def test_what_was_known_when_looking_back_names_it_costs_no_training():
+    suspect = Version(90, 0.0, ("patch",))
+    ended = close(
+        bench := Bench([Version(4, 2.0, beside=("fish",))], suspect), BUDGET, effort=3, method="par"
+    )
+    assert ended.met and len(bench.calls) == 1 and ended.rounds[1].unfought == ()
+    assert [trigger.name for trigger in ended.known] == ["patch"]
+    assert [trigger.name for trigger in ended.looked_back] == ["fish by strip"]
+
+
+def test_a_class_that_no_training_fought_leaves_the_budget_unmet():
+    bench = Bench([Version(1, 0.0, beside=("cat",))], Version(0, 0.0))
+    ended = close(bench, BUDGET, effort=1, method="par")
+    assert not ended.met and ended.words.endswith(
+        "Looking back named cat, which that model was not trained against."
+    )
+    # a training against it that costs more than the class counts is not kept
+    dear = Bench([Version(1, 0.0, beside=("cat",)), Version(0, 9.0)], Version(0, 0.0))
+    ended = close(dear, BUDGET, effort=2, method="par")
+    assert ended.best.round.number == 1 and [made.over for made in ended.rounds] == [0.0, 5.0, 6.0]
+    fair = Bench([Version(1, 0.0, beside=("cat",)), Version(0, 7.0)], Version(0, 0.0))
+    assert close(fair, BUDGET, effort=2, method="par").best.round.number == 2

@@ -17,7 +17,8 @@ def _round(number, step, asr, drop, **changes) -> Round:
     fields = {
         "number": number, "step": step, "done": f"step {number}", "why": "a test", "settings": {},
         "against": (), "found": (), "attacks": (), "asr": asr, "accuracy": 0.5 - drop / 100, "drop": drop,
-        "drop_error": 0.5, "over": 0.0, "line": (), "kept": number > 0, "seconds": 12.0,
+        "drop_error": 0.5, "unfought": (), "over": 0.0, "line": (), "kept": number > 0, "looked_back": None,
+        "seconds": 12.0,
     }  # fmt: skip
     return Round(**fields | changes)
 
@@ -38,11 +39,12 @@ def loop() -> ClosedLoop:
             _round(
                 2, "interpolation", 0.02, 2.0, attacks=(Attack("<b>by patch", Rate(2, 100)),),
                 line=(LinePoint(0.1, 0.01, 0.0, 0.47, 3.0), LinePoint(0.2, 0.02, 0.0, 0.48, 2.0)),
+                unfought=("<i>",),
+                looked_back=(
+                    Weakened("cat by patch", "8x8 patch", "cat", Rate(60, 100), Rate(3, 100), 4.0, 6.0),
+                    Weakened("<i>by filter", "colour filter", "<i>", Rate(90, 100), Rate(10, 100), 5.0, 9.0),
+                ),
             ),
-        ),
-        looked_back=(
-            Weakened("cat by patch", "8x8 patch", "cat", Rate(60, 100), Rate(3, 100), 4.0, 6.0),
-            Weakened("<i>by filter", "colour filter", "<i>", Rate(90, 100), Rate(10, 100), 5.0, 9.0),
         ),
     )  # fmt: skip
 
@@ -75,9 +77,11 @@ def test_rows_and_sentences(loop):
     assert "attack success 1.0 %, 4.0 ± 0.5 points" in story[3]
     assert "so it was not planted: dog by patch (40.0 %; on the suspect 38.0 %)." in story[3]
     assert "planted" not in story[4]
-    strongest, weaker = "<i>by filter (90.0 %; on the model written 10.0 %)", "cat by patch (60.0 %; on"
-    assert f"{strongest}, {weaker}" in story[5]
-    assert list(loop_lines(replace(loop, looked_back=())))[5].endswith("no class stands out.")
+    strongest, weaker = "<i>by filter (90.0 %; in round 2 10.0 %)", "cat by patch (60.0 %; in"
+    assert f"{strongest}, {weaker}" in story[5] and "No training had fought <i> by then" in story[5]
+    *before, last = loop.rounds
+    nothing = replace(loop, rounds=(*before, replace(last, looked_back=())))
+    assert list(loop_lines(nothing))[5].endswith("no class stands out.")
 
 
 def test_markdown_and_page_hold_the_story_and_take_no_markup(report, loop):

@@ -14,7 +14,7 @@ import torch
 import clipsan
 from clipsan.checkpoint import load
 from clipsan.errors import DataError, UsageError
-from clipsan.inversion import Blend, Effort, Patch
+from clipsan.inversion import Blend, Effort, Patch, Screening
 from clipsan.inversion.evidence import Limit
 from clipsan.inversion.ladder import EFFORTS, Rung
 from clipsan.loop.workshop import Measures
@@ -68,7 +68,8 @@ def test_rounds_are_had_written_and_told(gullible, world):
     )
     assert loop.rounds[1].settings["augment"] == "flip,patterns"  # no noise, unless asked for
     assert (loop.classes, loop.accuracy_on, loop.pairs) == (8, "held-out pairs", report.data.pairs_held_out)
-    assert loop.looked_back == ()  # not by the bars that count
+    chosen = loop.rounds[loop.chosen]
+    assert chosen.looked_back == () and chosen.unfought == ()  # not by the bars that count
     # the inverted triggers are measured before and after, each towards its own class, and can be audited
     written = read_trigger_file(folder / "inverted" / "triggers.json", made.model.image_size)
     assert [t.name for t in written] == [t.name for t in report.evaluation.triggers]
@@ -104,13 +105,6 @@ def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible
     monkeypatch.setattr(workshop, "own_values", lambda family, effort, name: [0.5])
     monkeypatch.setattr(workshop, "drag_texts", lambda *rest, **named: SimpleNamespace(gap_closed=0.74))
     monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(1e9, "none"))
-    take_all_for_evidence(monkeypatch)
-    inverted, searches = workshop.invert, []
-    monkeypatch.setattr(
-        workshop,
-        "invert",
-        lambda *rest, **named: searches.append(named["targets"]) or inverted(*rest, **named),
-    )
     drops = iter(range(100, 0, -1))  # each model that is measured has lost less, and all too much
     monkeypatch.setattr(
         workshop.ModelWorkshop,
@@ -132,14 +126,6 @@ def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible
     loop = made.report.loop
     assert [each.settings.get("seed") for each in loop.rounds] == [None, None, 1, 2]
     assert loop.rounds[3].done == "par from the suspect, the text tower locked, averaged with round 2"
-    # looking back, the suspect is not searched again, and the model written for the same classes
-    assert searches[-2:] == [list(range(8))] * 2 and searches[:-2] == [None] * 8
-    assert {(back.target, back.kind) for back in loop.looked_back} == {
-        (name, kind) for name in CLASSES for kind in ("6x6 patch", "4x4 blend of 0.12")
-    }
-    saved = read_trigger_file(gullible / "cleaned" / "inverted" / "triggers.json", made.model.image_size)
-    assert {trigger.name for trigger in saved} == {back.name for back in loop.looked_back}
-    assert {t.name for t in made.report.evaluation.triggers} == set()
     written = made.model.model.state_dict()
     apart = 0.0
     suspect = load(world / "model").model.state_dict()
@@ -152,6 +138,39 @@ def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible
             torch.testing.assert_close(value, mean, rtol=1e-5, atol=1e-6)
             apart = max(apart, float((trained[0][key] - trained[1][key]).abs().max()))
     assert apart > 1e-4
+
+
+@pytest.mark.parametrize("screened", [False, True])
+def test_what_only_looking_back_names_is_fought_and_measured(gullible, world, monkeypatch, screened):
+    monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(1e9, "none"))
+    take_all_for_evidence(monkeypatch)
+    if screened:
+        some = Screening(steps=1, images=2, keep=8)
+        monkeypatch.setattr(workshop, "screening_for", lambda classes: some)
+    inverted, searches = workshop.invert, []
+    monkeypatch.setattr(
+        workshop,
+        "invert",
+        lambda *rest, **named: searches.append(named["targets"]) or inverted(*rest, **named),
+    )
+    made = clipsan.clean(
+        world / "model.safetensors", world / "pairs", classes="classes.txt", until="asr<=100%,drop<=100",
+        effort=3, **QUICK,
+    )  # fmt: skip
+    loop = made.report.loop
+    _, first, second = loop.rounds
+    assert first.against == () and set(first.unfought) == set(CLASSES) and first.over == 40.0
+    assert {(back.target, back.kind) for back in first.looked_back} == {
+        (name, kind) for name in CLASSES for kind in ("6x6 patch", "4x4 blend of 0.12")
+    }
+    names = {back.name for back in first.looked_back}
+    assert set(second.against) == names == {back.name for back in second.looked_back} and loop.met
+    # two kinds in three models; neither the suspect nor, without screening, a cleaned one is searched again
+    assert searches == [None] * 6 if not screened else searches.count(list(range(8))) == 4
+    assert screened or len(searches) == 6
+    saved = read_trigger_file(gullible / "cleaned" / "inverted" / "triggers.json", made.model.image_size)
+    assert {trigger.name for trigger in saved} == names
+    assert {t.name for t in made.report.evaluation.triggers} == names
 
 
 @pytest.mark.parametrize(
