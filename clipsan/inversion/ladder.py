@@ -74,7 +74,7 @@ def ladder(image_size: tuple[int, int]) -> tuple[Rung, ...]:
         Rung("fine", Blend(0.04)),
         Rung("smooth", Blend(0.12, min(SMOOTH_GRID, side)), costly=True),
         Rung("warp", Warp(WARP_REACH), costly=True),
-        Rung("tones", Tones(0.1), strong=True),
+        Rung("tones", Tones(0.1), costly=True, strong=True),
         Rung("strips", Strips(max(2, side // STRIP_SHARE)), strong=True),
-        Rung("waves", Waves(0.47), strong=True),
+        Rung("waves", Waves(0.47), costly=True, strong=True),
     )

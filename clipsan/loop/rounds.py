@@ -25,7 +25,7 @@ from clipsan.loop.budget import Budget
 from clipsan.loop.plan import Left, Plan, again, first_plan, stronger
 from clipsan.loop.workshop import Finding, M, Workshop
 from clipsan.report.found import MAJORITY
-from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Step
+from clipsan.report.rounds import Attack, InvertedTrigger, LinePoint, Round, Step, Weakened
 from clipsan.triggers import Trigger
 
 LINE = (0.0, 0.1, 0.2, 0.3, 0.4)
@@ -35,7 +35,10 @@ MOST_REVIVED = 0.05
 LEAST_WEAKENED = 0.05
 """What a later scan finds was planted where the suspect follows it by so much more, or in most images."""
 UNFOUGHT = 5.0
-"""Points over the budget for each class that looking back names and of which the training knew no trigger."""
+"""Points over the budget for each class that looking back names, by what can be stamped at little cost or
+survives, and of which the training knew no trigger."""
+MOST_LEFT = 1 / 3
+"""Of a trigger's attack success on the suspect, where looking back takes it for planted."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class _Loop(Generic[M]):
         self._watched: list[Trigger] = []  # of the suspect's scan, without being evidence
         self._strong: Sequence[Trigger] | None = None  # those of the kinds that are looked for last
         self._costly: set[str] = set()  # names of those that are not stamped unless they survive
-        self._named_back: list[str] = []  # classes of which only looking back told
+        self._named_back: list[str] = []  # classes that only looking back told of, and that can be fought
         self._back: dict[int, list[Trigger]] = {}  # what stands out beside the model of a round
         self._workshop = workshop
         self._budget = budget
@@ -184,12 +187,14 @@ class _Loop(Generic[M]):
         if made.looked_back is not None:
             return best
         self._tell(f"Looking back at the suspect, beside round {made.number}")
-        back = self._workshop.look_back(best.model, self.known)
+        back = [each for each in self._workshop.look_back(best.model, self.known) if _faded(each[1])]
         told = self._targets()
         new = [(trigger, weakened) for trigger, weakened in back if weakened.target not in told]
+        self._costly |= {trigger.name for trigger, weakened in new if weakened.costly}
+        alive = {w.target for _, w in new if not w.costly or (w.cleaned.rate or 0) > self._budget.asr}
         attacks = tuple(Attack(trigger.name, weakened.cleaned) for trigger, weakened in new)
         self.known += [trigger for trigger, _ in new]
-        self._named_back += dict.fromkeys(weakened.target for _, weakened in new)
+        self._named_back += sorted(alive)
         self._back[made.number] = [trigger for trigger, _ in back]
         asr = max(made.asr, _highest([attack.asr for attack in attacks]))
         unfought = self._unfought(best.knew)
@@ -378,6 +383,11 @@ def _planted(now: Rate, on_suspect: Rate) -> bool:
     """Whether a trigger from the scan of a trained model looks planted, by what it does to the suspect."""
     before = on_suspect.rate or 0.0
     return before >= MAJORITY or before >= (now.rate or 0.0) + LEAST_WEAKENED
+
+
+def _faded(back: Weakened) -> bool:
+    """Whether a cleaned model follows a trigger so much less that it looks planted; others fade less."""
+    return (back.cleaned.rate or 0.0) <= MOST_LEFT * (back.suspect.rate or 0.0)
 
 
 def _highest(rates: Sequence[Rate]) -> float:

@@ -37,6 +37,7 @@ class Weakened(Record):
     cleaned: Rate  # the same on the cleaned model
     z: float  # of the gain on the suspect among the classes, robust
     z_over: float  # of the gain over that on the cleaned model
+    costly: bool  # whether training on such images costs accuracy, so that it is only done where it survives
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ class ModelWorkshop:
             for rung, found, theirs in zip(self._rungs(strong), own, other, strict=True):
                 triggers = {each.target: each.trigger for each in found}
                 judged = judge_beside(rung, found, theirs, len(names))
-                evident += [(triggers[c.target], judged.kind, c) for c in judged.candidates if c.evidence]
+                evident += [(triggers[c.target], rung, c) for c in judged.candidates if c.evidence]
         against = [trigger for trigger, _, _ in evident]
         for trigger in against:
             if any(other is not trigger and other.name == trigger.name for other in known):
@@ -196,9 +196,11 @@ class ModelWorkshop:
         before = self._asr(self._loaded(self._suspect), against)
         after = self._asr(self._loaded(cleaned), against)
         return [
-            (trigger, Weakened(trigger.name, kind, c.target, was, now, c.z, c.z_reference or 0.0))
-            for (trigger, kind, c), was, now in zip(evident, before, after, strict=True)
-        ]
+            (trigger, Weakened(
+                trigger.name, rung.kind.label, c.target, was, now, c.z, c.z_reference or 0.0, rung.costly
+            ))
+            for (trigger, rung, c), was, now in zip(evident, before, after, strict=True)
+        ]  # fmt: skip
 
     def fine_tune(self, plan: Plan, triggers: Sequence[Trigger]) -> tuple[Version, dict[str, object]]:
         """One training as the run asked for it, changed as the plan says."""

@@ -30,7 +30,8 @@ class Version:
     evidence: tuple[str, ...] = ()
     costly: bool = False
     back: int = 0
-    beside: tuple[str, ...] = ()  # classes that stand out in the suspect beside it
+    beside: tuple[str, ...] = ()  # classes that stand out in the suspect beside it, by a strip or a wave
+    left: int = 1  # how often it answers those in percent
     trainings: int = 1
 
 
@@ -64,14 +65,13 @@ class Bench:
 
     def look_back(self, cleaned, known):
         self.looked.append((cleaned, [trigger.name for trigger in known]))
-        rates = Rate(95, 100), Rate(cleaned.asr, 100)
-        return [
-            (
-                _trigger(f"{name} by strip", name),
-                Weakened(f"{name} by strip", "strip", name, *rates, 9.0, 12.0),
-            )
-            for name in cleaned.beside
-        ]
+        found = []
+        for each in cleaned.beside:
+            target, _, kind = each.partition(" by ")
+            name, rates = f"{target} by {kind or 'strip'}", (Rate(90, 100), Rate(cleaned.left, 100))
+            back = Weakened(name, kind or "strip", target, *rates, 9.0, 12.0, kind == "wave")
+            found.append((_trigger(name, target), back))
+        return found
 
     def fine_tune(self, plan, triggers):
         self.calls.append((plan, [trigger.name for trigger in triggers]))
@@ -287,3 +287,23 @@ def test_a_class_that_no_training_fought_leaves_the_budget_unmet():
     assert ended.best.round.number == 1 and [made.over for made in ended.rounds] == [0.0, 5.0, 6.0]
     fair = Bench([Version(1, 0.0, beside=("cat",)), Version(0, 7.0)], Version(0, 0.0))
     assert close(fair, BUDGET, effort=2, method="par").best.round.number == 2
+
+
+def test_costly_triggers_named_back_are_stamped_only_where_they_survive():
+    def calls(left):
+        bench = Bench([Version(0, 1.0, beside=("cat by wave",), left=left), Version(0, 2.0)], Version(0, 0.0))
+        ended = close(bench, BUDGET, effort=2, method="par")
+        assert [trigger.name for trigger in ended.known] == ["cat by wave"] and ended.met
+        return [stamped for _, stamped in bench.calls]
+
+    assert calls(left=5) == [[]]
+    assert calls(left=6) == [[], ["cat by wave"]]
+
+
+def test_what_cleaning_hardly_weakened_is_not_taken_for_planted():
+    bench = Bench([Version(0, 1.0, beside=("cat",), left=31)], Version(0, 0.0))
+    ended = close(bench, BUDGET, effort=2, method="par")
+    assert ended.met and ended.known == () and ended.rounds[1].looked_back == ()
+    bench = Bench([Version(0, 1.0, beside=("cat",), left=30)], Version(0, 0.0))
+    ended = close(bench, BUDGET, effort=1, method="par")
+    assert not ended.met and ended.rounds[1].asr == 0.3 and ended.rounds[1].unfought == ("cat",)
