@@ -72,6 +72,13 @@ class Row:
                     rate = 100 * (each.asr.rate or 0.0)
                     over = "" if each.z_reference is None else f", {each.z_reference:.1f} over the copy"
                     found.append(f"{each.target} by {rung.name}: z {each.z:.1f}{over}, ASR {rate:.1f}{seen}")
+        for one in self.report.refined:
+            rates = [f"{100 * (one.asr.rate or 0.0):.1f} on held-out images"]
+            if one.reference is not None:
+                rates.append(f"{100 * (one.reference.rate or 0.0):.1f} on the copy")
+            if (on_set := self.audited.get(one.trigger)) is not None:
+                rates.append(f"{on_set:.1f} on the set")
+            found.append(f"{one.target} refined: ASR {', '.join(rates)}")
         free, text = self.report.class_free, self.report.text_side
         if free.evidence:
             found.append(f"class-free near {free.nearest}")

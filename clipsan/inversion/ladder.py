@@ -21,6 +21,7 @@ from clipsan.inversion.toning import Tones
 PATCH_SHARE = 8  # a patch's side is the image's, divided by this
 SMOOTH_GRID = 16
 WARP_REACH = 2.0  # px at any resolution, as WaNet's strength is
+WIDE_BLEND, WIDE_REACH = 0.12, 3.0  # of what is refined
 STRIP_SHARE = 32  # a strip's width is the side, divided by this
 
 
@@ -34,12 +35,15 @@ class Rung:
         costly: whether training on images that carry such a trigger costs accuracy.
         strong: whether clean models, too, call a third or more of all images one class under it, so that
             its attack success alone tells of no backdoor.
+        wide: the kind that a trigger is refined by, once its class stands out: as near to what was planted as
+            can be, where nothing is to be told from chance any more; None: nothing to optimise.
     """
 
     name: str
     kind: Kind
     costly: bool = False
     strong: bool = False
+    wide: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,13 @@ EFFORTS = {
 def ladder(image_size: tuple[int, int]) -> tuple[Rung, ...]:
     """The rungs at a resolution of (height, width) px."""
     side = min(image_size)
+    patch, tones = Patch(max(2, side // PATCH_SHARE)), Tones(0.1)
     return (
-        Rung("patch", Patch(max(2, side // PATCH_SHARE))),
-        Rung("fine", Blend(0.04)),
-        Rung("smooth", Blend(0.12, min(SMOOTH_GRID, side)), costly=True),
-        Rung("warp", Warp(WARP_REACH), costly=True),
-        Rung("tones", Tones(0.1), costly=True, strong=True),
+        Rung("patch", patch, wide=patch),
+        Rung("fine", Blend(0.04), wide=Blend(WIDE_BLEND)),
+        Rung("smooth", Blend(0.12, min(SMOOTH_GRID, side)), costly=True, wide=Blend(WIDE_BLEND)),
+        Rung("warp", Warp(WARP_REACH), costly=True, wide=Warp(WIDE_REACH)),
+        Rung("tones", tones, costly=True, strong=True, wide=tones),
         Rung("strips", Strips(max(2, side // STRIP_SHARE)), strong=True),
         Rung("waves", Waves(0.47), costly=True, strong=True),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +18,15 @@ from clipsan.inversion.pixels import PixelModel
 
 Objective = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(embeddings [m x b x d], the m triggers' numbers, free [m x ...]) -> a loss for each trigger [m]."""
+
+
+class Embeds(Protocol):
+    """What triggers are optimised against: a `PixelModel`, or two of them."""
+
+    device: torch.device
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """Of RGB pixels float32 [b x 3 x h x w] in [0, 1]: [b x d], with gradients to the pixels."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ def starts(kind: Kind, count: int, model: PixelModel, seed: int) -> Tensor:
 
 
 def optimise(
-    model: PixelModel,
+    model: Embeds,
     kind: Kind,
     free: Tensor,
     numbers: Tensor,

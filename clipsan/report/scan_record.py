@@ -41,6 +41,18 @@ class Candidate(Record):
 
 
 @dataclass(frozen=True)
+class RefinedTrigger(Record):
+    """A trigger towards a class with evidence, optimised further within a wider bound; no evidence itself."""
+
+    trigger: str  # its name in triggers.json
+    kind: str
+    target: str
+    found: Rate  # attack success of the best trigger with evidence that it was refined from
+    asr: Rate  # its own, on held-out images
+    reference: Rate | None  # the same on the reference, which was not to follow it
+
+
+@dataclass(frozen=True)
 class RungResult(Record):
     """One kind of trigger, over all classes tried."""
 
@@ -103,6 +115,7 @@ class ScanReport(Record):
     rungs: tuple[RungResult, ...]
     class_free: ClassFree
     text_side: TextSide | None
+    refined: tuple[RefinedTrigger, ...]  # of targets that no trigger with evidence brings most images to
     result: ScanResult
     reasons: tuple[str, ...]
     targets: tuple[str, ...]  # that evidence points to, strongest first

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from clipsan.checkpoint import Suspect, check_output, output_folder
@@ -18,11 +19,12 @@ from clipsan.evaluation.labelled import DEFAULT_TEMPLATES
 from clipsan.inversion.evidence import WORDS, family_of, own_values, shipped_limit
 from clipsan.inversion.invert import divide
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
+from clipsan.inversion.refine import REFINING, Beside, refine
 from clipsan.inversion.search import Searched, images_needed, search
 from clipsan.pairs import Reading, Sources, open_pairs
 from clipsan.report import SkippedItems, write_report
 from clipsan.report.scan_markdown import scan_to_markdown
-from clipsan.report.scan_record import ScanReport
+from clipsan.report.scan_record import RefinedTrigger, ScanReport
 from clipsan.report.whole_file import write_whole
 from clipsan.runs.describe import as_json, model_of, versions
 from clipsan.runs.probes import class_names
@@ -34,6 +36,7 @@ from clipsan.runs.scan_judgement import (
     judge_class_free,
     judge_rung,
     judge_words,
+    refinable,
     result_of,
     saturated_rungs,
 )
@@ -146,13 +149,16 @@ def scan(
             watcher.finished()
 
     searched, embeddings = look(suspect, None)
-    theirs = None
+    theirs, beside = None, None
     if trusted is not None:
         number = {name: place for place, name in enumerate(names)}
         same = {name: [number[each.target] for each in found] for name, found in searched.rungs.items()}
-        theirs, _ = look(trusted, same)
+        theirs, their_embeddings = look(trusted, same)
+        beside = Beside(trusted, their_embeddings)
     if processes.rank:
         raise HelpedError
+    judged = _judged(suspect, rungs, searched, theirs, effort, names, embeddings)
+    refined = _refined(suspect, images.pixels, names, embeddings, judged, rungs, beside, where, seed, watcher)
     report = ScanReport(
         versions=versions(),
         model=model_of(suspect, "suspect"),
@@ -170,15 +176,56 @@ def scan(
         images_held_out=held_out,
         skipped=SkippedItems.of(images.skipped),
         classes=len(names),
-        **_judged(suspect, rungs, searched, theirs, effort, names, embeddings),
+        **judged,
+        refined=tuple(told for _, told in refined),
         warnings=(*doubts(suspect), *_warnings(data is None, classes is None, searched)),
         seconds=round(time.monotonic() - began, 3),
     )  # fmt: skip
     with output_folder(Path(out), overwrite=overwrite, needed_bytes=BYTES_NEEDED) as folder:
-        write_trigger_file(folder, _saved(report, searched))
+        write_trigger_file(folder, [*_saved(report, searched), *(trigger for trigger, _ in refined)])
         write_report(report, folder / "scan.json")
         write_whole(folder / "scan.md", scan_to_markdown(report).encode("utf-8"))
     return Scanned(report, Path(out))
+
+
+def _refined(
+    suspect: Suspect,
+    images: Tensor,
+    names: Sequence[str],
+    classes: Tensor,
+    judged: Mapping[str, Any],
+    rungs: Sequence[Rung],
+    beside: Beside | None,
+    device: torch.device,
+    seed: int,
+    watcher: Watcher,
+) -> list[tuple[Trigger, RefinedTrigger]]:
+    """Triggers towards the classes with evidence that nothing found brings most images to."""
+    wanted = refinable(judged["rungs"], rungs)
+    if not wanted:
+        return []
+    watcher.stage(f"Refining the triggers towards {', '.join(each.target for _, each in wanted)}")
+    kinds = [(kind, names.index(candidate.target)) for kind, candidate in wanted]
+    counter = Counter(watcher, len(wanted) * REFINING.steps * REFINING.images)
+    try:
+        refined = refine(
+            suspect, images, names, classes, kinds, beside=beside, device=device, seed=seed, on_images=counter
+        )
+    finally:
+        watcher.finished()
+    told = []
+    for one, (_, candidate) in zip(refined, wanted, strict=True):
+        found = one.found
+        found.trigger.name += ", refined"
+        told.append(
+            (
+                found.trigger,
+                RefinedTrigger(
+                    found.trigger.name, found.kind, found.target, candidate.asr, found.asr, one.reference
+                ),
+            )
+        )
+    return told  # fmt: skip
 
 
 def _weights(suspect: Suspect) -> dict[str, str | None]:

@@ -20,6 +20,7 @@ from clipsan.inversion.evidence import (
     words_limit,
 )
 from clipsan.inversion.invert import Found
+from clipsan.inversion.kinds import Kind
 from clipsan.inversion.ladder import Rung
 from clipsan.inversion.search import Searched
 from clipsan.report.scan_record import Candidate, ClassFree, RungResult, ScanResult, TextSide
@@ -27,6 +28,7 @@ from clipsan.report.scan_record import Candidate, ClassFree, RungResult, ScanRes
 SHOWN = 5  # candidates of a rung that are told of, evidence or not
 SAVED = 1  # of them, whose triggers are saved though they are no evidence
 LEAST_ALIKE = 0.85
+REACHED = 0.8  # of the held-out images: a trigger that brings so many to its class is not refined
 CLASS_FREE = "class-free"
 
 
@@ -86,6 +88,29 @@ def judge_beside(rung: Rung, found: Sequence[Found], reference: Sequence[Found],
     """`judge_rung` with a reference, and the limit that holds then."""
     limit = reference_limit(max(robust_z([each.gain for each in reference])))
     return judge_rung(rung, found, reference, limit, listed)
+
+
+def refinable(results: Sequence[RungResult], rungs: Sequence[Rung]) -> list[tuple[Kind, Candidate]]:
+    """What to refine: a wide kind, and the best candidate, of each class with evidence short of REACHED.
+
+    The kind is that of the best trigger that was optimised; there may be none, by a list alone.
+    """
+    best: dict[str, Candidate] = {}
+    kinds: dict[str, tuple[float, Kind]] = {}
+    for result, rung in zip(results, rungs, strict=True):
+        for each in result.candidates:
+            rate = each.asr.rate or 0.0
+            if not each.evidence:
+                continue
+            if each.target not in best or rate > (best[each.target].asr.rate or 0.0):
+                best[each.target] = each
+            if rung.wide is not None and rate > kinds.get(each.target, (-1.0, rung.wide))[0]:
+                kinds[each.target] = rate, rung.wide
+    return [
+        (kinds[target][1], each)
+        for target, each in best.items()
+        if (each.asr.rate or 0.0) < REACHED and target in kinds
+    ]
 
 
 def judge_class_free(

@@ -41,7 +41,7 @@ def loop() -> ClosedLoop:
                 line=(LinePoint(0.1, 0.01, 0.0, 0.47, 3.0), LinePoint(0.2, 0.02, 0.0, 0.48, 2.0)),
                 unfought=("<i>",),
                 looked_back=(
-                    Weakened("cat by patch", "8x8 patch", "cat", Rate(60, 100), Rate(3, 100), 4.0, 6.0, False),
+                    Weakened("cat by patch", "patch", "cat", Rate(60, 100), Rate(3, 100), 4.0, 6.0, False),
                     Weakened(
                         "<i>by filter", "colour filter", "<i>", Rate(90, 100), Rate(10, 100), 5.0, 9.0, True
                     ),
