@@ -143,7 +143,7 @@ class Output:
     def scanned(self, report: ScanReport, folder: Path) -> None:
         """Show what a scan found; leaves with the exit code of its result."""
         from clipsan.report.json_file import report_text
-        from clipsan.report.scan_markdown import HEADINGS, other_lines, rung_rows
+        from clipsan.report.scan_markdown import HEADINGS, other_lines, refined_rows, rung_rows
         from clipsan.report.scan_record import EXIT_CODES
         from clipsan.report.wording import printable
 
@@ -155,6 +155,11 @@ class Output:
                 self.table([[printable(cell) for cell in row] for row in rung_rows(rung)])
             for line in other_lines(report):
                 self.sentence(printable(line, 1000))
+            if report.refined:
+                self.words.print(
+                    Text("\nRefined within a wider bound, now that the class is known", style="bold")
+                )
+                self.table([[printable(cell) for cell in row] for row in refined_rows(report)])
             style = {"evidence": "fail", "no evidence found": "pass"}.get(report.result, "inconclusive")
             self.words.print(Text(f"\n{HEADINGS[report.result]}", style=VERDICT_STYLE[style]))
             for reason in report.reasons:

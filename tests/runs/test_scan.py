@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
+import jsonschema
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -15,15 +17,17 @@ from clipsan.checkpoint.output import is_earlier_output
 from clipsan.cli import app
 from clipsan.errors import CheckpointError, DataError, OutputError, UsageError
 from clipsan.evaluation.statistics import Rate
-from clipsan.inversion import Found, Patch
+from clipsan.inversion import Blend, Found, Patch
 from clipsan.inversion.collapse import Collapse
 from clipsan.inversion.evidence import limit_of
 from clipsan.inversion.ladder import EFFORTS, Rung, ScanEffort, ladder
 from clipsan.inversion.optimise import Effort
+from clipsan.inversion.refine import refine
 from clipsan.inversion.search import Searched
 from clipsan.inversion.words import Dragging
 from clipsan.pairs import Reading, open_pairs
-from clipsan.report.scan_record import read_scan
+from clipsan.report.scan_record import read_scan, scan_schema
+from clipsan.runs import scan as runs_scan
 from clipsan.runs import scan_judgement as judgement
 from clipsan.runs.scan_images import read_images
 from clipsan.triggers import read_trigger_file
@@ -68,6 +72,42 @@ def test_a_scan_leaves_evidence_and_triggers_that_audit_takes(world, tmp_path, n
         world / "model", data=world / "pairs", classes=names, effort="quick", out=out, overwrite=True
     ).report
     assert replace(again, seconds=0.0, settings={}) == replace(report, seconds=0.0, settings={})
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_triggers_with_evidence_are_refined_told_and_saved(
+    world, tmp_path, names, brief, monkeypatch, beside
+):
+    monkeypatch.setattr(judgement, "LEAST_ASR", 0.0)
+    monkeypatch.setattr(judgement, "OUTLIER", -1e9)
+    monkeypatch.setattr(judgement, "REACHED", 1.1)
+    monkeypatch.setattr(judgement, "reference_limit", lambda largest: limit_of([], "none"))
+    monkeypatch.setattr(
+        judgement, "robust_z", lambda scores: [9.0 if s == max(scores) else 0.0 for s in scores]
+    )
+    monkeypatch.setattr(runs_scan, "REFINING", Effort(1, 2))
+    monkeypatch.setattr(runs_scan, "refine", partial(refine, effort=Effort(1, 2)))
+    arguments = ["scan", str(world / "model"), "--data", str(world / "pairs"), "--classes", names]
+    arguments += ["--effort", "quick"]
+    if beside:
+        other = tmp_path / "other"
+        clipsan.clean(world / "model", world / "pairs", out=other, steps=1, device="cpu")
+        arguments += ["--reference", str(other)]
+    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "scan")])
+    assert done.exit_code == 1, done.output
+
+    report = read_scan(tmp_path / "scan" / "scan.json")
+    jsonschema.validate(report.to_dict(), scan_schema())
+    optimised = [rung for rung in report.rungs if rung.name not in ("strips", "waves")]
+    evident = {each.target for rung in optimised for each in rung.candidates if each.evidence}
+    assert {each.target for each in report.refined} == evident
+    assert all((each.reference is not None) is beside for each in report.refined)
+    saved = {each.name: each for each in read_trigger_file(tmp_path / "scan" / "triggers.json", (48, 48))}
+    text = (tmp_path / "scan" / "scan.md").read_text()
+    for each in report.refined:
+        assert saved[each.trigger].target == each.target and each.trigger.endswith(", refined")
+        assert each.trigger in text
+    assert "Refined within a wider bound" in done.output and "Refined within a wider bound" in text
 
 
 def test_drawn_scenes_and_a_reference(world, tmp_path, names, brief):
@@ -175,6 +215,27 @@ def test_beside_a_reference_an_outlier_that_it_does_not_show_is_enough():
     assert not judge(gains=[*GAINS[:8], 1.5], reference=theirs).candidates[0].evidence  # z 3.0
     (reason,) = judgement.result_of([beside], free(), None, [])[1]
     assert "over the reference" in reason
+
+
+def test_a_class_short_of_its_images_is_refined_by_the_best_kind_that_was_optimised():
+    """By its best trigger; a list's alone gives nothing to refine."""
+    bars, patch, blend = Rung("strips", Patch(2)), Rung("patch", Patch(8), wide=Patch(8)), Blend(0.12)
+    smooth = Rung("smooth", Blend(0.12, 4), wide=blend)
+
+    def wanted(*rates):
+        rungs = [bars, patch, smooth]
+        results = [
+            judgement.judge_rung(
+                rung, found(GAINS, [*RATES[:8], rate]), None, limit_of([], "default"), 9
+            )
+            for rung, rate in zip(rungs, rates, strict=True)
+        ]  # fmt: skip
+        return [(kind, each.target, each.asr.rate) for kind, each in judgement.refinable(results, rungs)]
+
+    assert wanted(30, 35, 40) == [(blend, "tree", 0.4)]
+    assert wanted(79, 40, 35) == [(Patch(8), "tree", 0.79)]
+    assert wanted(80, 40, 35) == []  # nothing is missing
+    assert wanted(79, 24, 24) == []  # no evidence but by strips
 
 
 def test_few_classes_are_no_evidence_and_inconclusive():
