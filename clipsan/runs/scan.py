@@ -215,17 +215,13 @@ def _refined(
         watcher.finished()
     told = []
     for one, (_, candidate) in zip(refined, wanted, strict=True):
-        found = one.found
-        found.trigger.name += ", refined"
-        told.append(
-            (
-                found.trigger,
-                RefinedTrigger(
-                    found.trigger.name, found.kind, found.target, candidate.asr, found.asr, one.reference
-                ),
-            )
+        found, trigger = one.found, one.found.trigger
+        trigger.name += ", refined"
+        record = RefinedTrigger(
+            trigger.name, found.kind, found.target, candidate.asr, found.asr, one.reference
         )
-    return told  # fmt: skip
+        told.append((trigger, record))
+    return told
 
 
 def _weights(suspect: Suspect) -> dict[str, str | None]:
