@@ -35,8 +35,8 @@ class Rung:
         costly: whether training on images that carry such a trigger costs accuracy.
         strong: whether clean models, too, call a third or more of all images one class under it, so that
             its attack success alone tells of no backdoor.
-        wide: the kind that a trigger is refined by, once its class stands out: as near to what was planted as
-            can be, where nothing is to be told from chance any more; None: nothing to optimise.
+        wide: the kind that a trigger is refined by, once its class stands out and nothing is to be told from
+            chance any more; None: nothing to optimise.
     """
 
     name: str
