@@ -1,8 +1,9 @@
 """Refining a trigger whose class is known: as far as it goes, within bounds too wide to tell a class by.
 
 The ladder's bounds are tight, because wide ones lead clean models to any class as well. Once a class
-stands out, nothing needs to be told from chance, and a wider bound comes nearer to the attack success of what was
-planted. With a reference the trigger is refined against it: to be followed by the suspect, and not by the reference.
+stands out, nothing needs to be told from chance, and a wider bound comes nearer to the attack success of
+what was planted. With a reference the trigger is refined against it: to be followed by the suspect, and
+not by the reference.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _triggers(report: ScanReport) -> Iterator[str]:
     )
     if report.refined:
         yield (
-            "Refined within a wider bound, once the class was known. These succeed more often, and need not look "
-            "like what was planted; they are no evidence, since such a bound leads clean models far, too."
+            "Refined within a wider bound, once the class was known. These succeed more often, and need not "
+            "look like what was planted. They are no evidence: such a bound leads clean models far, too."
         )
         yield table(refined_rows(report))
