@@ -13,10 +13,11 @@ from clipsan.report import Model, Rate, ReportError, SkippedItems, json_schema
 from clipsan.report import scan_record as module
 from clipsan.report.json_file import report_text, write_report
 from clipsan.report.record import Between, Record
-from clipsan.report.scan_markdown import other_lines, rung_rows, scan_to_markdown
+from clipsan.report.scan_markdown import other_lines, refined_rows, rung_rows, scan_to_markdown
 from clipsan.report.scan_record import (
     Candidate,
     ClassFree,
+    RefinedTrigger,
     RungResult,
     ScanReport,
     TextSide,
@@ -35,18 +36,20 @@ def scanned() -> ScanReport:
         card={},
     )  # fmt: skip
     candidate = Candidate(1, HOSTILE, Rate(98, 100), 4.5, 10.5, 9.3, 1e-19, None, True, f"{HOSTILE} by patch")
+    refined = RefinedTrigger("x, refined", "warp", HOSTILE, Rate(30, 100), Rate(96, 100), Rate(3, 100))
     return ScanReport(
         versions={"clipsan": "0"}, model=model, reference=None, settings={"seed": 0}, seed=0,
         images="20 drawn scenes", images_used=20, images_held_out=6, skipped=SkippedItems.of([]), classes=20,
         rungs=(RungResult("patch", "8x8 patch", 20, 20, 4.1, "1 clean model", (3.3,), (candidate,)),),
         class_free=ClassFree(0.02, 0.96, 0.4, HOSTILE, 0.05, "1 clean model", True, "class-free"),
         text_side=TextSide((320, 7), "zx", 4000, 0.9, 0.5, 0.7, "a", 0.8, "default", False),
+        refined=(refined,),
         result="evidence", reasons=("a reason",), targets=(HOSTILE,), warnings=(), seconds=1.5,
     )  # fmt: skip
 
 
 def records() -> list[type]:
-    own = (Candidate, RungResult, ClassFree, TextSide, ScanReport)
+    own = (Candidate, RungResult, RefinedTrigger, ClassFree, TextSide, ScanReport)
     assert {c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Record)} >= set(own)
     return list(own)
 
@@ -106,3 +109,13 @@ def test_rows_and_lines_name_rank_limit_and_evidence(scanned):
     assert "limit 5.0 %" in class_free
     assert "limit 80.0 %" in text
     assert text.endswith("Evidence: no.")
+
+
+def test_refined_triggers_stand_beside_what_they_were_refined_from(scanned):
+    _, row = refined_rows(scanned)
+    assert row[0] == "x, refined" and row[2] == "30.0 %"
+    assert row[3].startswith("96.0 % [") and row[4].startswith("3.0 % [")
+    assert "Refined within a wider bound" in scan_to_markdown(scanned)
+    (alone,) = replace(scanned, refined=(replace(scanned.refined[0], reference=None),)).refined
+    assert refined_rows(replace(scanned, refined=(alone,)))[1][4] == ""
+    assert "Refined" not in scan_to_markdown(replace(scanned, refined=()))

@@ -164,7 +164,9 @@ def test_what_only_looking_back_names_is_fought_and_measured(gullible, world, mo
         (name, kind) for name in CLASSES for kind in ("6x6 patch", "4x4 blend of 0.12")
     }
     names = {back.name for back in first.looked_back}
-    assert set(second.against) == names == {back.name for back in second.looked_back} and loop.met
+    assert names == {back.name for back in second.looked_back} and loop.met
+    # blends cost accuracy, and within a budget of 100 % none survives
+    assert set(second.against) == {name for name in names if "patch" in name}
     # two kinds in three models; neither the suspect nor, without screening, a cleaned one is searched again
     assert searches == [None] * 6 if not screened else searches.count(list(range(8))) == 4
     assert screened or len(searches) == 6
