@@ -22,6 +22,7 @@ PATCH_SHARE = 8  # a patch's side is the image's, divided by this
 SMOOTH_GRID = 16
 WARP_REACH = 2.0  # px at any resolution, as WaNet's strength is
 WIDE_BLEND, WIDE_REACH = 0.12, 3.0  # of what is refined
+LARGER_SHARES = 4, 2  # of the side, of larger patches
 STRIP_SHARE = 32  # a strip's width is the side, divided by this
 
 
@@ -37,6 +38,7 @@ class Rung:
             its attack success alone tells of no backdoor.
         wide: the kind that a trigger is refined by, once its class stands out and nothing is to be told from
             chance any more; None: nothing to optimise.
+        larger: kinds for larger triggers of the same make, which the rung's own may be a small part of.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Rung:
     costly: bool = False
     strong: bool = False
     wide: Kind | None = None
+    larger: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,13 @@ def ladder(image_size: tuple[int, int]) -> tuple[Rung, ...]:
     """The rungs at a resolution of (height, width) px."""
     side = min(image_size)
     patch, tones = Patch(max(2, side // PATCH_SHARE)), Tones(0.1)
+    larger = tuple(Patch(max(2, side // share)) for share in LARGER_SHARES)
     return (
-        Rung("patch", patch, wide=patch),
+        Rung("patch", patch, wide=patch, larger=larger),
         Rung("fine", Blend(0.04), wide=Blend(WIDE_BLEND)),
         Rung("smooth", Blend(0.12, min(SMOOTH_GRID, side)), costly=True, wide=Blend(WIDE_BLEND)),
         Rung("warp", Warp(WARP_REACH), costly=True, wide=Warp(WIDE_REACH)),
         Rung("tones", tones, costly=True, strong=True, wide=tones),
-        Rung("strips", Strips(max(2, side // STRIP_SHARE)), strong=True),
+        Rung("strips", Strips(max(2, side // STRIP_SHARE)), strong=True, larger=larger),
         Rung("waves", Waves(0.47), costly=True, strong=True),
     )

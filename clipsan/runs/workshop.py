@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,12 +27,14 @@ from clipsan.inversion.evidence import (
     words_limit,
 )
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
+from clipsan.inversion.refine import Beside, refine
 from clipsan.inversion.search import images_needed, screening_for, text_probes
 from clipsan.inversion.words import drag_texts
 from clipsan.loop.plan import HIGHEST_TAU, Plan
 from clipsan.loop.workshop import Finding, Measures
 from clipsan.pairs import ImageReader
 from clipsan.report.rounds import Weakened
+from clipsan.report.scan_record import Candidate
 from clipsan.runs.material import Material, spread
 from clipsan.runs.scan_judgement import judge_beside
 from clipsan.runs.tuning import fine_tune
@@ -178,7 +181,9 @@ class ModelWorkshop:
     def look_back(self, cleaned: Version, known: Sequence[Trigger]) -> list[tuple[Trigger, Weakened]]:
         """What stands out in the suspect beside `cleaned`, by every kind: the rule of `scan --reference`.
 
-        A trigger that is not `known`, but has the name of one that is, gets another name.
+        What a class stands out by may be a small part of what was planted, so larger triggers of its make go
+        with it where no trigger of the class is `known`. A trigger that is not known, but has the name of one
+        that is, gets another name.
         """
         names, evident = self._classes.names, []
         for strong in (False, True):
@@ -189,6 +194,7 @@ class ModelWorkshop:
                 triggers = {each.target: each.trigger for each in found}
                 judged = judge_beside(rung, found, theirs, len(names))
                 evident += [(triggers[c.target], rung, c) for c in judged.candidates if c.evidence]
+        evident += self._larger(cleaned, [(rung, c) for _, rung, c in evident], known)
         against = [trigger for trigger, _, _ in evident]
         for trigger in against:
             if any(other is not trigger and other.name == trigger.name for other in known):
@@ -197,10 +203,35 @@ class ModelWorkshop:
         after = self._asr(self._loaded(cleaned), against)
         return [
             (trigger, Weakened(
-                trigger.name, rung.kind.label, c.target, was, now, c.z, c.z_reference or 0.0, rung.costly
+                trigger.name, str(trigger.settings()["kind"]), c.target, was, now, c.z, c.z_reference or 0.0,
+                rung.costly,
             ))
             for (trigger, rung, c), was, now in zip(evident, before, after, strict=True)
         ]  # fmt: skip
+
+    def _larger(
+        self, cleaned: Version, evident: Sequence[tuple[Rung, Candidate]], known: Sequence[Trigger]
+    ) -> list[tuple[Trigger, Rung, Candidate]]:
+        """Larger triggers towards classes not known, that the suspect is to follow and `cleaned` is not."""
+        told = {trigger.target for trigger in known}
+        firsts: dict[str, tuple[Rung, Candidate]] = {}
+        for rung, candidate in evident:
+            if rung.larger and candidate.target not in told:
+                firsts.setdefault(candidate.target, (rung, candidate))
+        if not firsts:
+            return []
+        self._watcher.stage(f"Inverting larger triggers towards {', '.join(firsts)}")
+        names, templates = self._classes.names, self._classes.templates
+        theirs = self._loaded(cleaned).classifier(names, templates)
+        other = replace(self._tool, model=copy.deepcopy(self._tool.model))
+        own = self._loaded(self._suspect).classifier(names, templates)
+        sought = [(kind, rung, c) for rung, c in firsts.values() for kind in rung.larger]
+        refined = refine(
+            self._tool, self._unlabelled, names, own,
+            [(kind, names.index(candidate.target)) for kind, _, candidate in sought],
+            beside=Beside(other, theirs), device=self._device, seed=self._settings.seed,
+        )  # fmt: skip
+        return [(one.found.trigger, rung, c) for one, (_, rung, c) in zip(refined, sought, strict=True)]
 
     def fine_tune(self, plan: Plan, triggers: Sequence[Trigger]) -> tuple[Version, dict[str, object]]:
         """One training as the run asked for it, changed as the plan says."""
