@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from unittest import mock
 
@@ -17,6 +18,7 @@ from clipsan.errors import DataError, UsageError
 from clipsan.inversion import Blend, Effort, Patch, Screening
 from clipsan.inversion.evidence import Limit
 from clipsan.inversion.ladder import EFFORTS, Rung
+from clipsan.loop import rounds
 from clipsan.loop.workshop import Measures
 from clipsan.report import json_schema, read_report
 from clipsan.runs import scan_judgement, workshop
@@ -38,7 +40,7 @@ def gullible(world, tmp_path, monkeypatch):
     monkeypatch.setitem(workshop.EFFORTS, workshop.SCAN, quick)
     monkeypatch.setattr(workshop, "LEAST_ASR", 0.0)
     monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(-1e9, "none"))
-    kinds = (Rung("patch", Patch(6)), Rung("smooth", Blend(0.12, 4), costly=True))
+    kinds = (Rung("patch", Patch(6), larger=(Patch(12),)), Rung("smooth", Blend(0.12, 4), costly=True))
     monkeypatch.setattr(workshop, "ladder", lambda size: kinds)
     (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
     return tmp_path
@@ -144,6 +146,8 @@ def test_lost_accuracy_is_met_by_the_mean_of_trainings_with_other_seeds(gullible
 def test_what_only_looking_back_names_is_fought_and_measured(gullible, world, monkeypatch, screened):
     monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(1e9, "none"))
     take_all_for_evidence(monkeypatch)
+    monkeypatch.setattr(rounds, "MOST_LEFT", 1e9)
+    monkeypatch.setattr(workshop, "refine", partial(workshop.refine, effort=Effort(steps=1, images=2)))
     if screened:
         some = Screening(steps=1, images=2, keep=8)
         monkeypatch.setattr(workshop, "screening_for", lambda classes: some)
@@ -161,10 +165,11 @@ def test_what_only_looking_back_names_is_fought_and_measured(gullible, world, mo
     _, first, second = loop.rounds
     assert first.against == () and set(first.unfought) == set(CLASSES) and first.over == 40.0
     assert {(back.target, back.kind) for back in first.looked_back} == {
-        (name, kind) for name in CLASSES for kind in ("6x6 patch", "4x4 blend of 0.12")
+        (name, kind) for name in CLASSES for kind in ("6x6 patch", "12x12 patch", "4x4 blend of 0.12")
     }
     names = {back.name for back in first.looked_back}
-    assert names == {back.name for back in second.looked_back} and loop.met
+    again = {name for name in names if "12x12" not in name}  # larger ones only where no trigger was known
+    assert again == {back.name for back in second.looked_back} and loop.met
     # blends cost accuracy, and within a budget of 100 % none survives
     assert set(second.against) == {name for name in names if "patch" in name}
     # two kinds in three models; neither the suspect nor, without screening, a cleaned one is searched again
