@@ -187,7 +187,7 @@ class _Loop(Generic[M]):
         if made.looked_back is not None:
             return best
         self._tell(f"Looking back at the suspect, beside round {made.number}")
-        back = [each for each in self._workshop.look_back(best.model, self.known) if _faded(each[1])]
+        back = [each for each in self._workshop.look_back(best.model, self.known) if faded(each[1])]
         told = self._targets()
         new = [(trigger, weakened) for trigger, weakened in back if weakened.target not in told]
         self._costly |= {trigger.name for trigger, weakened in new if weakened.costly}
@@ -385,7 +385,7 @@ def _planted(now: Rate, on_suspect: Rate) -> bool:
     return before >= MAJORITY or before >= (now.rate or 0.0) + LEAST_WEAKENED
 
 
-def _faded(back: Weakened) -> bool:
+def faded(back: Weakened) -> bool:
     """Whether a cleaned model follows a trigger so much less that it looks planted; others fade less."""
     return (back.cleaned.rate or 0.0) <= MOST_LEFT * (back.suspect.rate or 0.0)
 

@@ -31,6 +31,7 @@ from clipsan.inversion.refine import Beside, refine
 from clipsan.inversion.search import images_needed, screening_for, text_probes
 from clipsan.inversion.words import drag_texts
 from clipsan.loop.plan import HIGHEST_TAU, Plan
+from clipsan.loop.rounds import faded
 from clipsan.loop.workshop import Finding, Measures
 from clipsan.pairs import ImageReader
 from clipsan.report.rounds import Weakened
@@ -194,7 +195,14 @@ class ModelWorkshop:
                 triggers = {each.target: each.trigger for each in found}
                 judged = judge_beside(rung, found, theirs, len(names))
                 evident += [(triggers[c.target], rung, c) for c in judged.candidates if c.evidence]
-        evident += self._larger(cleaned, [(rung, c) for _, rung, c in evident], known)
+        back = self._weakened(cleaned, evident, known)
+        faded_only = [(rung, c) for (_, rung, c), (_, told) in zip(evident, back, strict=True) if faded(told)]
+        return back + self._weakened(cleaned, self._larger(cleaned, faded_only, known), known)
+
+    def _weakened(
+        self, cleaned: Version, evident: Sequence[tuple[Trigger, Rung, Candidate]], known: Sequence[Trigger]
+    ) -> list[tuple[Trigger, Weakened]]:
+        """Triggers under names of their own, and what they do to the suspect and to `cleaned`."""
         against = [trigger for trigger, _, _ in evident]
         for trigger in against:
             if any(other is not trigger and other.name == trigger.name for other in known):

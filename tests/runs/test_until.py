@@ -180,6 +180,19 @@ def test_what_only_looking_back_names_is_fought_and_measured(gullible, world, mo
     assert {t.name for t in made.report.evaluation.triggers} == names
 
 
+def test_what_cleaning_hardly_weakened_is_joined_by_nothing_larger(gullible, world, monkeypatch):
+    """Those are made apart from the cleaned model, so that they would look planted whatever the class."""
+    monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(1e9, "none"))
+    take_all_for_evidence(monkeypatch)
+    monkeypatch.setattr(rounds, "MOST_LEFT", 1e9)
+    monkeypatch.setattr(workshop, "faded", lambda told: False)
+    loop = clipsan.clean(
+        world / "model.safetensors", world / "pairs", classes="classes.txt", until="asr<=100%,drop<=100",
+        effort=1, **QUICK,
+    ).report.loop  # fmt: skip
+    assert {back.kind for back in loop.rounds[1].looked_back} == {"6x6 patch", "4x4 blend of 0.12"}
+
+
 @pytest.mark.parametrize(
     ("clean", "gap", "kept"),
     [([0.5], 0.74, True), ([0.5], 0.75, False), ([0.5], None, False), ([], 0.1, False)],
