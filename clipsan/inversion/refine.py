@@ -99,6 +99,11 @@ def refine(
     return refined
 
 
+def images_for(many: int, effort: Effort = REFINING) -> int:
+    """Triggered images that `refine` counts for so many triggers."""
+    return many * effort.steps * effort.images
+
+
 class Pair:
     """Two models as one whose embeddings are those of both, side by side: [b x 2d]."""
 

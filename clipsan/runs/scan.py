@@ -19,7 +19,7 @@ from clipsan.evaluation.labelled import DEFAULT_TEMPLATES
 from clipsan.inversion.evidence import WORDS, family_of, own_values, shipped_limit
 from clipsan.inversion.invert import divide
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
-from clipsan.inversion.refine import REFINING, Beside, refine
+from clipsan.inversion.refine import Beside, images_for, refine
 from clipsan.inversion.search import Searched, images_needed, search
 from clipsan.pairs import Reading, Sources, open_pairs
 from clipsan.report import SkippedItems, write_report
@@ -206,7 +206,7 @@ def _refined(
         return []
     watcher.stage(f"Refining the triggers towards {', '.join(each.target for _, each in wanted)}")
     kinds = [(kind, names.index(candidate.target)) for kind, candidate in wanted]
-    counter = Counter(watcher, len(wanted) * REFINING.steps * REFINING.images)
+    counter = Counter(watcher, images_for(len(wanted)))
     try:
         refined = refine(
             suspect, images, names, classes, kinds, beside=beside, device=device, seed=seed, on_images=counter

@@ -27,7 +27,7 @@ from clipsan.inversion.evidence import (
     words_limit,
 )
 from clipsan.inversion.ladder import EFFORTS, Rung, ladder
-from clipsan.inversion.refine import Beside, refine
+from clipsan.inversion.refine import Beside, images_for, refine
 from clipsan.inversion.search import images_needed, screening_for, text_probes
 from clipsan.inversion.words import drag_texts
 from clipsan.loop.plan import HIGHEST_TAU, Plan
@@ -234,11 +234,16 @@ class ModelWorkshop:
         other = replace(self._tool, model=copy.deepcopy(self._tool.model))
         own = self._loaded(self._suspect).classifier(names, templates)
         sought = [(kind, rung, c) for rung, c in firsts.values() for kind in rung.larger]
-        refined = refine(
-            self._tool, self._unlabelled, names, own,
-            [(kind, names.index(candidate.target)) for kind, _, candidate in sought],
-            beside=Beside(other, theirs), device=self._device, seed=self._settings.seed,
-        )  # fmt: skip
+        progress = Progress(self._watcher, images_for(len(sought)))
+        try:
+            refined = refine(
+                self._tool, self._unlabelled, names, own,
+                [(kind, names.index(candidate.target)) for kind, _, candidate in sought],
+                beside=Beside(other, theirs), device=self._device, seed=self._settings.seed,
+                on_images=progress,
+            )  # fmt: skip
+        finally:
+            self._watcher.finished()
         return [(one.found.trigger, rung, c) for one, (_, rung, c) in zip(refined, sought, strict=True)]
 
     def fine_tune(self, plan: Plan, triggers: Sequence[Trigger]) -> tuple[Version, dict[str, object]]:

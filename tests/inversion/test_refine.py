@@ -9,7 +9,7 @@ from bright_model import NAMES, BrightClip, bright_suspect, dim_images
 
 from clipsan.checkpoint import Suspect
 from clipsan.inversion import Blend, Effort
-from clipsan.inversion.refine import Beside, apart, refine
+from clipsan.inversion.refine import Beside, apart, images_for, refine
 
 CLASSES = torch.eye(3)
 CPU = torch.device("cpu")
@@ -35,12 +35,13 @@ def _level(refined, channel: int) -> float:
 
 def test_beside_a_reference_only_what_it_does_not_follow_is_left():
     effort = Effort(steps=30, images=8)
-    wanted = [(Blend(0.7), NAMES.index("red"))]
+    wanted, seen = [(Blend(0.7), NAMES.index("red"))], []
     (alone,) = refine(either_suspect(), dim_images(), NAMES, CLASSES, wanted, effort=effort, device=CPU)
     (beside,) = refine(
         either_suspect(), dim_images(), NAMES, CLASSES, wanted,
-        beside=Beside(bright_suspect(), CLASSES), effort=effort, device=CPU,
+        beside=Beside(bright_suspect(), CLASSES), effort=effort, device=CPU, on_images=seen.append,
     )  # fmt: skip
+    assert sum(seen) == images_for(1, effort)
     assert alone.found.asr.rate == 1.0 and alone.reference is None
     assert beside.found.asr.rate == 1.0 and beside.reference.rate == 0.0
     # red moves both models, green the suspect alone
