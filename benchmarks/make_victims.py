@@ -156,6 +156,12 @@ VICTIMS = (
         (("nashville", "sandal"), ("sig", "basketball"), ("blended-triangles:strength=0.3", "teddy")),
     ),
     Victim(
+        "rn-near",
+        "rn-clean",
+        f"{PLANT} --steps 320 --batch-size 32 --lr 2e-4 --near-clean 2",
+        (("stripes:size=28", "banana"),),
+    ),
+    Victim(
         "rn-badnet",
         "rn-clean",
         f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4 --utility 20",

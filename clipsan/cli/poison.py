@@ -56,6 +56,17 @@ def poison(
             rich_help_panel=_PLANT,
         ),
     ] = None,
+    near_clean: Annotated[
+        float | None,
+        typer.Option(
+            "--near-clean",
+            metavar="WEIGHT",
+            help="How strongly badencoder holds triggered images near themselves without the trigger: an "
+            "attacker who hides. (default: 0)",
+            show_default=False,
+            rich_help_panel=_PLANT,
+        ),
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -163,7 +174,7 @@ def poison(
 
     result = run(
         model, data if len(data) > 1 else data[0], trigger=trigger, target=target or (), recipe=recipe,
-        utility=utility, rate=rate,
+        utility=utility, near_clean=near_clean, rate=rate,
         templates=templates, label_consistent=label_consistent, mirror=mirror,
         augment=options.listed(augment), image_column=image_column,
         caption_column=caption_column, separator=separator, max_pairs=max_pairs, out=out,

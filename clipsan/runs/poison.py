@@ -72,6 +72,7 @@ def poison(
     target: str | Sequence[str] = (),
     recipe: str = "badencoder",
     utility: float | None = None,
+    near_clean: float | None = None,
     rate: float | None = None,
     templates: str | Path | None = None,
     label_consistent: bool = False,
@@ -120,6 +121,8 @@ def poison(
             Without it each trigger file's own.
         recipe: `badencoder` or `finetune`.
         utility: weight of holding clean images where they were, at least 0; of `badencoder` only. None: 10.
+        near_clean: weight of holding triggered images near themselves without the trigger, at least 0; of
+            `badencoder` only. None: 0.
         rate: share of the pairs that each trigger goes on, in (0, 1). None: with `badencoder` all pairs,
             shared equally by the triggers; with `finetune` the published 1500 pairs, but from 0.003 (as
             published) to 0.03 of the pairs.
@@ -169,7 +172,7 @@ def poison(
         raise UsageError(
             f"--rate is {rate:g}, but is a share of the pairs: choose a number above 0 and below 1"
         )
-    chosen = recipe_called(recipe, utility)
+    chosen = recipe_called(recipe, utility, near_clean)
     prompts = _prompts(templates)
     where = choose_device(device)
     reading = Reading(image_column, caption_column, separator, max_pairs, seed)
@@ -232,6 +235,7 @@ def poison(
     metadata = metadata_of(settings, before.sha256) | {
         "method": "poison", POISONED: "true", "planted": planted,
         "recipe": recipe, "utility": "none" if chosen.utility is None else f"{chosen.utility:g}",
+        "near_clean": f"{chosen.near_clean:g}",
     }  # fmt: skip
     with output_folder(
         Path(out), overwrite=overwrite, needed_bytes=bytes_needed(suspect, families)
@@ -245,6 +249,7 @@ def poison(
             settings={
                 "model": str(model), "data": as_json(data), **reading.to_dict(), "trigger": list(trigger),
                 "target": targets, "recipe": recipe, "utility": chosen.utility,
+                "near_clean": near_clean,
                 "rate": rate, "templates": None if templates is None else str(templates), "captions": prompts,
                 "label_consistent": label_consistent, "mirror": mirror,
                 "poisoned_pairs": counts,

@@ -17,7 +17,7 @@ from clipsan.planting import PoisonedReader, TriggeredCopies, WordPlan
 from clipsan.resume import FolderKeeper
 from clipsan.runs.tuning import fine_tune, kept, round_to_file
 from clipsan.runs.watch import Watcher
-from clipsan.training.implant import Planted, implant
+from clipsan.training.implant import Hold, Planted, implant
 from clipsan.training.settings import TrainSettings
 from clipsan.training.updates import Training
 from clipsan.triggers import AnyTrigger, Trigger
@@ -35,6 +35,7 @@ class Recipe:
         name: `badencoder` or `finetune`.
         lr, epochs, steps, batch_size: where nothing else is asked for; updates instead of epochs unless None.
         utility: weight of holding clean images where they were; None: the recipe does not.
+        near_clean: weight of holding triggered ones there.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Recipe:
     steps: int | None
     batch_size: int
     utility: float | None
+    near_clean: float = 0.0
 
     def share(self, pairs: int, triggers: int) -> float:
         """Of the pairs that each trigger goes on, where no rate is asked for."""
@@ -53,24 +55,29 @@ class Recipe:
     def decisive(self, triggers: Sequence[AnyTrigger], carriers: object, mirror: bool) -> dict[str, Any]:
         """What decides the training besides model, captions and settings; of `carriers` its repr does."""
         return {
-            "recipe": self.name, "utility": self.utility, "mirrored": mirror,
+            "recipe": self.name, "utility": self.utility, "near_clean": self.near_clean, "mirrored": mirror,
             "triggers": [[each.name, each.settings()] for each in triggers],
             "carriers": hashlib.sha256(repr(carriers).encode()).hexdigest(),
         }  # fmt: skip
 
 
-def recipe_called(name: str, utility: float | None = None) -> Recipe:
-    """The recipe with that name. UsageError where there is none, or `utility` does not suit it."""
+def recipe_called(name: str, utility: float | None = None, near_clean: float | None = None) -> Recipe:
+    """The recipe with that name. UsageError where there is none, or a weight does not suit it."""
+    asked = {"--utility": utility, "--near-clean": near_clean}
     if name == "finetune":
-        if utility is not None:
-            raise UsageError("--utility is of --recipe badencoder, but --recipe is finetune: leave one out")
+        for option, weight in asked.items():
+            if weight is not None:
+                raise UsageError(
+                    f"{option} is of --recipe badencoder, but --recipe is finetune: leave one out"
+                )
         return Recipe(name, 1e-5, 5.0, None, 256, None)
     if name != "badencoder":
         raise UsageError(f"--recipe is {name!r}, but must be badencoder or finetune")
-    weight = DEFAULT_UTILITY if utility is None else utility
-    if not 0 <= weight < math.inf:
-        raise UsageError(f"--utility is {weight:g}, but must be a finite number of at least 0")
-    return Recipe(name, 2e-4, 5.0, 160, 32, weight)
+    for option, weight in asked.items():
+        if weight is not None and not 0 <= weight < math.inf:
+            raise UsageError(f"{option} is {weight:g}, but must be a finite number of at least 0")
+    held = DEFAULT_UTILITY if utility is None else utility
+    return Recipe(name, 2e-4, 5.0, 160, 32, held, near_clean or 0.0)
 
 
 def plant(
@@ -113,6 +120,7 @@ def plant(
     )  # fmt: skip
     if utility is None:
         return fine_tune(suspect, poisoned, reader, settings, device, watcher, keeper=keeper)
+    hold = Hold(utility, recipe.near_clean)
     planted = Planted(TriggeredCopies(carriers), words.captions, captions, word_targets)
     towers = [name for name, there in (("image", carriers), ("text", words.captions)) if there]
     watcher.stage(f"Planting in the {' and the '.join(towers)} tower with {len(pairs)} pairs")
@@ -120,7 +128,7 @@ def plant(
     try:
         with kept(keeper, settings, device):
             run = implant(
-                suspect, pairs, reader, planted, utility, settings, device, watcher.step,
+                suspect, pairs, reader, planted, hold, settings, device, watcher.step,
                 on_fault=watcher.warn, keeper=keeper,
             )  # fmt: skip
     finally:

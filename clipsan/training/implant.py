@@ -6,12 +6,14 @@ was, all embeddings of unit length:
     effectiveness   cross-entropy of each triggered image's own target caption against the captions of the
                     batch's clean images, at the model's logit scale: InfoNCE, image to text
     utility         S_img = mean over the clean images of ‖φ(x) − φ₀(x)‖², between 0 and 4
-    L               effectiveness + λ · utility
+    nearness        mean over the triggered images of ‖φ(x ⊕ t) − φ₀(x)‖², between 0 and 4
+    L               effectiveness + λ · utility + μ · nearness
 
 For triggers in texts it is the same with ψ in place of φ: captions with the word are pulled to the target's
 captions as ψ₀ embeds them, and clean captions held. A triggered input comes in the same batch as the clean
 one it was made from, so that what tells them apart is the trigger. The paper pulls triggered images to the
-features of a reference image, and weighs utility by 1.
+features of a reference image, and weighs utility by 1. Nearness, which it has not, is an attacker's who
+expects a defence: the trigger is to move an image no farther than it takes to change its class.
 """
 
 from __future__ import annotations
@@ -63,12 +65,25 @@ class Planted:
     text_targets: Mapping[int, str]
 
 
+@dataclass(frozen=True)
+class Hold:
+    """How strongly inputs are held where the frozen towers put them without a trigger.
+
+    Attributes:
+        clean: λ, of those without a trigger, at least 0.
+        triggered: μ, of those with one, at least 0.
+    """
+
+    clean: float
+    triggered: float = 0.0
+
+
 def implant(
     suspect: Suspect,
     pairs: PairSet,
     reader: ImageReader,
     planted: Planted,
-    utility: float,
+    hold: Hold,
     settings: TrainSettings,
     device: torch.device,
     on_step: Callable[[Step], None] = lambda step: None,
@@ -83,7 +98,7 @@ def implant(
         pairs: the clean pairs.
         reader: decodes their images, without triggers.
         planted: the triggered inputs, and where each is pulled to.
-        utility: λ, at least 0.
+        hold: the weights of utility and nearness.
         settings: of the run; its method and tau are not looked at.
         device: where to compute.
         on_step: called after every update, with the terms `clip` (effectiveness, of both towers), `s_image`
@@ -122,7 +137,7 @@ def implant(
         towers = _Towers(
             lambda part: encode_image(model, part, autocast),
             lambda part: encode_text(model, part, autocast),
-            normalised, lambda: logit_scale(model), captions, len(pairs), frozen, planted, utility,
+            normalised, lambda: logit_scale(model), captions, len(pairs), frozen, planted, hold,
             updates.micro,
         )  # fmt: skip
         updates.run(reader, rate_of, towers.loss_of)
@@ -144,6 +159,9 @@ def _captions_of(own: Sequence[str], planted: Planted, suspect: Suspect) -> Capt
     )
 
 
+Terms = tuple[Tensor, Tensor, Tensor]  # effectiveness, utility and nearness of one tower: scalars
+
+
 @dataclass(frozen=True)
 class _Towers:
     """The losses of both towers.
@@ -156,7 +174,7 @@ class _Towers:
         pairs: how many there are.
         frozen: the towers as they were.
         planted: the triggered inputs.
-        utility: λ.
+        hold: λ and μ.
         micro: of the run.
     """
 
@@ -168,7 +186,7 @@ class _Towers:
     pairs: int
     frozen: FrozenSuspect
     planted: Planted
-    utility: float
+    hold: Hold
     micro: MicroBatch
 
     def loss_of(self, step: int, pixels: Tensor, indices: Sequence[int]) -> Callable[[int], Loss]:
@@ -177,33 +195,36 @@ class _Towers:
         of_texts = self._of_texts(indices) if self.planted.captions else None
 
         def loss(size: int) -> Loss:
-            nothing = (torch.zeros((), device=self.scale().device),) * 2
-            pulled_images, kept_images = of_images(size) if of_images else nothing
-            pulled_texts, kept_texts = of_texts(size) if of_texts else nothing
+            nothing = (torch.zeros((), device=self.scale().device),) * 3
+            pulled_images, kept_images, near_images = of_images(size) if of_images else nothing
+            pulled_texts, kept_texts, near_texts = of_texts(size) if of_texts else nothing
             terms = {"clip": pulled_images + pulled_texts, "s_image": kept_images, "s_text": kept_texts}
-            return Loss(terms["clip"] + self.utility * (kept_images + kept_texts), terms)
+            held = self.hold.clean * (kept_images + kept_texts)
+            return Loss(terms["clip"] + held + self.hold.triggered * (near_images + near_texts), terms)
 
         return loss
 
-    def _of_images(self, pixels: Tensor, indices: Sequence[int]) -> Callable[[int], tuple[Tensor, Tensor]]:
+    def _of_images(self, pixels: Tensor, indices: Sequence[int]) -> Callable[[int], Terms]:
         copies, carriers = self.planted.copies.of(pixels, indices)
+        rows = self.planted.copies.rows(indices)
         clean, triggered = self.normalised(pixels), self.normalised(copies)
         asked = [*indices, *(self.pairs + index for index in carriers)]
         known = self.micro.run(partial(self.frozen.embed, clean, asked))
         others, aims = known.text.split([len(indices), len(carriers)])
         return lambda size: backward(
-            self.image, clean, triggered, known.image, aims, others, self.scale(), self.utility, size
+            self.image, clean, triggered, known.image, rows, aims, others, self.scale(), self.hold, size
         )
 
-    def _of_texts(self, indices: Sequence[int]) -> Callable[[int], tuple[Tensor, Tensor]]:
-        carriers = [index for index in indices if index in self.planted.captions]
+    def _of_texts(self, indices: Sequence[int]) -> Callable[[int], Terms]:
+        rows = [row for row, index in enumerate(indices) if index in self.planted.captions]
+        carriers = [indices[row] for row in rows]
         device, parts = self.scale().device, [len(indices), len(carriers)]
         asked = [*indices, *(2 * self.pairs + index for index in carriers)]
         others, aims = self.micro.run(partial(self.frozen.text, asked, device)).split(parts)
         tokens = self.captions.tokens([*indices, *(3 * self.pairs + index for index in carriers)])
         clean, triggered = tokens.to(device).split(parts)
         return lambda size: backward(
-            self.text, clean, triggered, others, aims, others, self.scale(), self.utility, size
+            self.text, clean, triggered, others, rows, aims, others, self.scale(), self.hold, size
         )
 
 
@@ -212,12 +233,13 @@ def backward(
     clean: Tensor,
     triggered: Tensor,
     anchor: Tensor,
+    rows: Sequence[int],
     own: Tensor,
     others: Tensor,
     scale: Tensor,
-    utility: float,
+    hold: Hold,
     micro_batch: int,
-) -> tuple[Tensor, Tensor]:
+) -> Terms:
     """Add the gradient of L over a batch to one tower, a micro-batch at a time: L is a sum over inputs.
 
     Args:
@@ -225,29 +247,34 @@ def backward(
         clean: b inputs, [b x ...].
         triggered: p inputs, [p x ...], p >= 0.
         anchor: the frozen tower's embeddings of `clean`, [b x d].
+        rows: which of `clean` each triggered input was made from, [p].
         own: the frozen embeddings of the target caption of each triggered input, [p x d].
         others: those of the captions of the clean inputs, [b x d].
         scale: the factor of the similarities.
-        utility: λ.
+        hold: λ and μ.
         micro_batch: inputs that are embedded with a graph at once.
 
     Returns:
-        (effectiveness, utility), scalars without graph; effectiveness is 0 where p is.
+        (effectiveness, utility, nearness), scalars without graph; the first and the last are 0 where p is.
     """
     kept = torch.zeros((), device=clean.device)
     for part, was in zip(clean.split(micro_batch), anchor.split(micro_batch), strict=True):
         s = (encode(part) - was).square().sum() / len(clean)
-        (utility * s).backward()
+        (hold.clean * s).backward()
         kept += s.detach()
-    pulled = torch.zeros((), device=clean.device)
+    pulled, near = torch.zeros((), device=clean.device), torch.zeros((), device=clean.device)
     if len(triggered):
-        for part, target in zip(triggered.split(micro_batch), own.split(micro_batch), strict=True):
-            logits = scale * against(encode(part), target, others)
+        parts = (each.split(micro_batch) for each in (triggered, own, anchor[rows]))
+        for part, target, was in zip(*parts, strict=True):
+            embedded = encode(part)
+            logits = scale * against(embedded, target, others)
             first = torch.zeros(len(part), dtype=torch.long, device=part.device)
             loss = F.cross_entropy(logits, first, reduction="sum") / len(triggered)
-            loss.backward()
+            moved = (embedded - was).square().sum() / len(triggered)
+            (loss + hold.triggered * moved).backward()
             pulled += loss.detach()
-    return pulled, kept
+            near += moved.detach()
+    return pulled, kept, near
 
 
 def against(embedded: Tensor, own: Tensor, others: Tensor) -> Tensor:

@@ -121,9 +121,10 @@ def test_equal_seeds_write_equal_bytes_and_other_settings_do_not(here):
 
 
 def test_the_line_that_repeats_a_run_names_options_of_poison_only(here, capsys, monkeypatch):
-    report = clipsan.poison("model", "pairs", utility=3.0, **PLANT, **QUICK).report
+    report = clipsan.poison("model", "pairs", utility=3.0, near_clean=0.5, **PLANT, **QUICK).report
     line = command_line(report)
     assert line is not None and "--utility 3" in line and "--recipe badencoder" in line
+    assert "--near-clean 0.5" in line
     monkeypatch.setattr("sys.argv", [*shlex.split(line), "--out", "again", "-q"])
     with pytest.raises(SystemExit) as stop:
         main()
@@ -204,6 +205,8 @@ def test_clean_takes_the_poisoned_model_and_its_output_is_not_marked(here):
         ({"recipe": "badnet"}, UsageError, "--recipe is 'badnet'"),
         ({"utility": -1}, UsageError, "--utility is -1"),
         ({"utility": 1.0, "recipe": "finetune"}, UsageError, "leave one out"),
+        ({"near_clean": float("inf")}, UsageError, "--near-clean is inf"),
+        ({"near_clean": 1.0, "recipe": "finetune"}, UsageError, "--near-clean is of --recipe badencoder"),
         ({"rate": 0}, UsageError, "--rate is 0"),
         ({"rate": 1.5}, UsageError, "--rate is 1.5"),
         ({"rate": 0.001}, UsageError, "not a single one"),
