@@ -19,10 +19,11 @@ from clipsan.loop.rounds import close
 from clipsan.pairs import ImageReader
 from clipsan.report import Thresholds
 from clipsan.report.rounds import ClosedLoop
+from clipsan.runs.inverting import Classes
 from clipsan.runs.material import Material
 from clipsan.runs.probes import class_names
 from clipsan.runs.watch import Watcher
-from clipsan.runs.workshop import Classes, ModelWorkshop, Watched
+from clipsan.runs.workshop import ModelWorkshop, Watched
 from clipsan.training.processes import ALONE, Processes
 from clipsan.training.settings import PUBLISHED_AUGMENT, TrainSettings
 from clipsan.training.updates import Training

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,64 +13,39 @@ from clipsan.errors import DataError
 from clipsan.evaluation.encoder import Encoder
 from clipsan.evaluation.matching import lost, match, telling_ways
 from clipsan.evaluation.statistics import Rate
-from clipsan.inversion import Found, invert
+from clipsan.inversion import Found
 from clipsan.inversion.evidence import (
     FEWEST_CLASSES,
     LEAST_ASR,
     WORDS,
     family_of,
     own_values,
-    robust_z,
     shipped_limit,
     words_limit,
 )
-from clipsan.inversion.ladder import EFFORTS, Rung, ladder
-from clipsan.inversion.refine import Beside, images_for, refine
-from clipsan.inversion.search import images_needed, screening_for, text_probes
+from clipsan.inversion.ladder import EFFORTS
+from clipsan.inversion.search import text_probes
 from clipsan.inversion.words import drag_texts
 from clipsan.loop.plan import HIGHEST_TAU, Plan
 from clipsan.loop.rounds import faded
 from clipsan.loop.workshop import Finding, Measures
 from clipsan.pairs import ImageReader
 from clipsan.report.rounds import Weakened
-from clipsan.report.scan_record import Candidate
+from clipsan.runs.inverting import SCAN, Classes, Evident, Inverter, Version
 from clipsan.runs.material import Material, spread
-from clipsan.runs.scan_judgement import judge_beside
 from clipsan.runs.tuning import fine_tune
-from clipsan.runs.watch import Counter as Progress
 from clipsan.runs.watch import Watcher
 from clipsan.training.augment import augment
 from clipsan.training.counter import Counter
 from clipsan.training.interpolate import between, has_statistics, with_statistics
 from clipsan.training.processes import ALONE, Processes
 from clipsan.training.settings import TrainSettings
-from clipsan.training.updates import Training
 from clipsan.triggers import Trigger
 
 HELD_OUT_IMAGES = 2048
 STATISTICS_IMAGES = 1024
-SCAN = "quick"
-"""The effort of every scan: the one whose bars are calibrated on most clean models."""
 SHOWN = 3
 """Triggers of each kind that a scan tells of, besides those with evidence."""
-
-
-@dataclass(frozen=True, eq=False)
-class Version:
-    """A state of the model, on the CPU, the (first) training it came from, and how many are in it."""
-
-    state: Mapping[str, Tensor]
-    training: Training | None = None
-    settings: TrainSettings | None = None
-    trainings: int = 1
-
-
-@dataclass(frozen=True)
-class Classes:
-    """What images are sent to: the names that are scanned, and the templates they are put into."""
-
-    names: list[str]
-    templates: list[str]
 
 
 @dataclass(frozen=True)
@@ -124,14 +97,16 @@ class ModelWorkshop:
         self._watcher = watcher
         self._watched = watched
         self._suspect = Version(_copied(suspect))
-        self._inversions: list[tuple[weakref.ref[Version], bool, list[list[Found]]]] = []
         if len(classes.names) < FEWEST_CLASSES:
             raise DataError(
                 f"--until looks for classes that stand out, and {len(classes.names)} are too few to tell "
                 f"one: give {FEWEST_CLASSES} or more (--classes)"
             )
         self._captions, self._pixels = self._held_out()
-        self._unlabelled = _some_images(material.reader, len(material.train), EFFORTS[SCAN].images)
+        unlabelled = _some_images(material.reader, len(material.train), EFFORTS[SCAN].images)
+        self._inverter = Inverter(
+            suspect, self._loaded, unlabelled, classes, settings.seed, device, watcher, processes
+        )
         encoder = self._loaded(self._suspect)
         embedded = self._images(encoder, self._pixels)
         matched = match(encoder, embedded, self._captions)
@@ -149,7 +124,7 @@ class ModelWorkshop:
         """Invert every kind of trigger that is not strong; attack success is that on held-out pairs."""
         family = family_of(self._tool.model_cfg, self._tool.image_size)
         found: list[Finding] = []
-        ranks = self._ranked(model, strong=False)
+        ranks = self._inverter.ranked(model, strong=False)
         encoder = self._loaded(model)
         for rung, ranked in ranks:
             limit = shipped_limit(family, SCAN, rung.name)
@@ -176,7 +151,7 @@ class ModelWorkshop:
 
     def strong(self) -> list[Trigger]:
         """Of each strong kind those that stand out most in the suspect, whether they are evidence or not."""
-        ranked = self._ranked(self._suspect, strong=True)
+        ranked = self._inverter.ranked(self._suspect, strong=True)
         return [found.trigger for _, each in ranked for found, _ in each[:SHOWN]]
 
     def look_back(self, cleaned: Version, known: Sequence[Trigger]) -> list[tuple[Trigger, Weakened]]:
@@ -186,21 +161,17 @@ class ModelWorkshop:
         with it where no trigger of the class is `known`. A trigger that is not known, but has the name of one
         that is, gets another name.
         """
-        names, evident = self._classes.names, []
-        for strong in (False, True):
-            own = self._inverted(self._suspect, strong)
-            targets = [[names.index(each.target) for each in found] for found in own]
-            other = self._inverted(cleaned, strong, targets)
-            for rung, found, theirs in zip(self._rungs(strong), own, other, strict=True):
-                triggers = {each.target: each.trigger for each in found}
-                judged = judge_beside(rung, found, theirs, len(names))
-                evident += [(triggers[c.target], rung, c) for c in judged.candidates if c.evidence]
+        evident = self._inverter.beside(self._suspect, cleaned)
         back = self._weakened(cleaned, evident, known)
-        faded_only = [(rung, c) for (_, rung, c), (_, told) in zip(evident, back, strict=True) if faded(told)]
-        return back + self._weakened(cleaned, self._larger(cleaned, faded_only, known), known)
+        told = {trigger.target for trigger in known}
+        new = [
+            one for one, (_, weakened) in zip(evident, back, strict=True)
+            if faded(weakened) and weakened.target not in told
+        ]  # fmt: skip
+        return back + self._weakened(cleaned, self._inverter.larger(self._suspect, cleaned, new), known)
 
     def _weakened(
-        self, cleaned: Version, evident: Sequence[tuple[Trigger, Rung, Candidate]], known: Sequence[Trigger]
+        self, cleaned: Version, evident: Sequence[Evident], known: Sequence[Trigger]
     ) -> list[tuple[Trigger, Weakened]]:
         """Triggers under names of their own, and what they do to the suspect and to `cleaned`."""
         against = [trigger for trigger, _, _ in evident]
@@ -216,35 +187,6 @@ class ModelWorkshop:
             ))
             for (trigger, rung, c), was, now in zip(evident, before, after, strict=True)
         ]  # fmt: skip
-
-    def _larger(
-        self, cleaned: Version, evident: Sequence[tuple[Rung, Candidate]], known: Sequence[Trigger]
-    ) -> list[tuple[Trigger, Rung, Candidate]]:
-        """Larger triggers towards classes not known, that the suspect is to follow and `cleaned` is not."""
-        told = {trigger.target for trigger in known}
-        firsts: dict[str, tuple[Rung, Candidate]] = {}
-        for rung, candidate in evident:
-            if rung.larger and candidate.target not in told:
-                firsts.setdefault(candidate.target, (rung, candidate))
-        if not firsts:
-            return []
-        self._watcher.stage(f"Inverting larger triggers towards {', '.join(firsts)}")
-        names, templates = self._classes.names, self._classes.templates
-        theirs = self._loaded(cleaned).classifier(names, templates)
-        other = replace(self._tool, model=copy.deepcopy(self._tool.model))
-        own = self._loaded(self._suspect).classifier(names, templates)
-        sought = [(kind, rung, c) for rung, c in firsts.values() for kind in rung.larger]
-        progress = Progress(self._watcher, images_for(len(sought)))
-        try:
-            refined = refine(
-                self._tool, self._unlabelled, names, own,
-                [(kind, names.index(candidate.target)) for kind, _, candidate in sought],
-                beside=Beside(other, theirs), device=self._device, seed=self._settings.seed,
-                on_images=progress,
-            )  # fmt: skip
-        finally:
-            self._watcher.finished()
-        return [(one.found.trigger, rung, c) for one, (_, rung, c) in zip(refined, sought, strict=True)]
 
     def fine_tune(self, plan: Plan, triggers: Sequence[Trigger]) -> tuple[Version, dict[str, object]]:
         """One training as the run asked for it, changed as the plan says."""
@@ -309,54 +251,6 @@ class ModelWorkshop:
         now = self._chances(encoder, embedded)
         loss = lost(self._before, now)
         return Measures(tuple(self._asr(encoder, triggers)), float(now.mean()), loss.points, loss.error)
-
-    def _rungs(self, strong: bool) -> list[Rung]:
-        """Those that are strong, or those that are not."""
-        return [rung for rung in ladder(self._tool.image_size) if rung.strong == strong]
-
-    def _ranked(self, model: Version, strong: bool) -> list[tuple[Rung, list[tuple[Found, float]]]]:
-        """Each rung that is strong, or that is not: what it finds for every class, highest z first."""
-        ranked = []
-        for rung, inverted in zip(self._rungs(strong), self._inverted(model, strong), strict=True):
-            scores = robust_z([each.gain for each in inverted])
-            ranked.append((rung, sorted(zip(inverted, scores, strict=True), key=lambda pair: -pair[1])))
-        return ranked
-
-    def _inverted(
-        self, model: Version, strong: bool, targets: Sequence[Sequence[int]] | None = None
-    ) -> list[list[Found]]:
-        """What inversion finds in a model by each rung, strong or not; sought once while the model is kept.
-
-        `targets`: of each rung, numbers of classes where they are so many as to be screened; None: all.
-        """
-        effort, names, rungs = EFFORTS[SCAN], self._classes.names, self._rungs(strong)
-        if screening_for(len(names)) is None:
-            targets = None
-        self._inversions = [each for each in self._inversions if each[0]() is not None]
-        if targets is None:
-            for whose, kind, found in self._inversions:
-                if whose() is model and kind == strong:
-                    return found
-        self._watcher.stage(f"Scanning for triggers towards {len(names)} classes")
-        weights = self._loaded(model).classifier(names, self._classes.templates)
-        wanted = len(targets[0]) if targets else len(names)
-        total = images_needed(wanted, rungs, self._tool.image_size, effort)
-        progress = Progress(self._watcher, total, self._processes.size)
-        try:
-            found = [
-                invert(
-                    self._tool, self._unlabelled, names, weights, [rung.kind],
-                    targets=targets[number] if targets else None, effort=effort.patterns,
-                    screening=None if targets else screening_for(len(names)), device=self._device,
-                    seed=self._settings.seed, on_images=progress, processes=self._processes,
-                )
-                for number, rung in enumerate(rungs)
-            ]  # fmt: skip
-        finally:
-            self._watcher.finished()
-        if targets is None:
-            self._inversions.append((weakref.ref(model), strong, found))
-        return found
 
     def _loaded(self, model: Version) -> Encoder:
         self._tool.model.load_state_dict(model.state)

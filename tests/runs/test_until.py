@@ -21,7 +21,7 @@ from clipsan.inversion.ladder import EFFORTS, Rung
 from clipsan.loop import rounds
 from clipsan.loop.workshop import Measures
 from clipsan.report import json_schema, read_report
-from clipsan.runs import scan_judgement, workshop
+from clipsan.runs import inverting, scan_judgement, workshop
 from clipsan.runs.material import spread
 from clipsan.triggers import read_trigger_file
 
@@ -41,7 +41,7 @@ def gullible(world, tmp_path, monkeypatch):
     monkeypatch.setattr(workshop, "LEAST_ASR", 0.0)
     monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(-1e9, "none"))
     kinds = (Rung("patch", Patch(6), larger=(Patch(12),)), Rung("smooth", Blend(0.12, 4), costly=True))
-    monkeypatch.setattr(workshop, "ladder", lambda size: kinds)
+    monkeypatch.setattr(inverting, "ladder", lambda size: kinds)
     (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
     return tmp_path
 
@@ -147,13 +147,13 @@ def test_what_only_looking_back_names_is_fought_and_measured(gullible, world, mo
     monkeypatch.setattr(workshop, "shipped_limit", lambda family, effort, rung: Limit(1e9, "none"))
     take_all_for_evidence(monkeypatch)
     monkeypatch.setattr(rounds, "MOST_LEFT", 1e9)
-    monkeypatch.setattr(workshop, "refine", partial(workshop.refine, effort=Effort(steps=1, images=2)))
+    monkeypatch.setattr(inverting, "refine", partial(inverting.refine, effort=Effort(steps=1, images=2)))
     if screened:
         some = Screening(steps=1, images=2, keep=8)
-        monkeypatch.setattr(workshop, "screening_for", lambda classes: some)
-    inverted, searches = workshop.invert, []
+        monkeypatch.setattr(inverting, "screening_for", lambda classes: some)
+    inverted, searches = inverting.invert, []
     monkeypatch.setattr(
-        workshop,
+        inverting,
         "invert",
         lambda *rest, **named: searches.append(named["targets"]) or inverted(*rest, **named),
     )
