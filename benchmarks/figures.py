@@ -1,11 +1,12 @@
 """Draw every picture of the documentation anew: the demo in a terminal, reports, the sheet of triggers.
 
-    python benchmarks/figures.py [--victim FOLDER] [--only NAME …] [--demo FOLDER]
+    python benchmarks/figures.py [--victim FOLDER] [--compared NAME=FOLDER …] [--only NAME …] [--demo FOLDER]
 
 It runs `clipsan demo` (a few minutes on a CPU; none is run where `--demo` is an earlier output, but then the
 terminal is not drawn) and photographs its report with Chromium, which has to be installed. `--victim` is the
 output of `clean` on the poisoned ResNet of photographs, and is needed for the two pictures of it: only parts
 of its report without photographs are shown. Make it with short relative paths, for the report shows them.
+`--compared` is an output of `compare`, whose curves become compare-NAME.png.
 """
 
 from __future__ import annotations
@@ -56,11 +57,12 @@ class Stages(Watcher):
 
 @dataclass(frozen=True)
 class View:
-    """A part of a report: from an element on, so many px wide and high. `start` None: the top of the page."""
+    """A part of a report: from an element on, so many px wide and high. `start` None: the top of the page;
+    `height` None: the element alone."""
 
     start: str | None
     width: int
-    height: int
+    height: int | None
     dark: bool = False
 
 
@@ -72,6 +74,7 @@ DEMO = {
     "report-embeddings.png": [View("#embeddings", 1020, 760)],
 }
 """Pictures of the demo's report, and the views that stand beside each other in them."""
+CURVES = View(".trade", 1020, None)
 VICTIM = {
     "report-victim.png": [View(None, 768, 1340, dark=True)],
     "report-victim-embeddings.png": [View("#embeddings", 768, 1230)],
@@ -81,14 +84,14 @@ VICTIM = {
 def photograph(browser: Any, page: Path, view: View) -> Image.Image:
     """What a reader of the page sees there."""
     browser.open(page, view.width, dark=view.dark)
-    top = 0.0
+    top, height = 0.0, view.height
     if view.start is not None:
-        place = f"document.querySelector({view.start!r})?.getBoundingClientRect().top + window.scrollY"
-        found = browser.ask(place)
+        place = f"document.querySelector({view.start!r})?.getBoundingClientRect()"
+        found = browser.ask(f"(r => r && [r.top + window.scrollY, r.height])({place})")
         if found is None:
             raise SystemExit(f"{page} has no {view.start}: it was made with --no-gallery, or is no report")
-        top = float(found)
-    clip = {"x": 0, "y": top, "width": view.width, "height": view.height, "scale": 1}
+        top, height = float(found[0]), height or float(found[1])
+    clip = {"x": 0, "y": top, "width": view.width, "height": height, "scale": 1}
     shot = browser("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
     return Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
 
@@ -144,9 +147,10 @@ def main() -> None:
     )
     parser.add_argument("--victim", type=Path, help="output of clean on the poisoned ResNet")
     parser.add_argument("--demo", type=Path, help="an earlier output of clipsan demo")
+    parser.add_argument("--compared", action="append", default=[], help="NAME=FOLDER (repeatable)")
     parser.add_argument("--only", action="append", choices=names, help="these pictures (repeatable)")
     options = parser.parse_args()
-    asked = set(options.only or names)
+    asked = set(options.only or ([] if options.compared else names))
     left = (VICTIM.keys() if options.victim is None else set()) | (
         {TERMINAL_PICTURE} if options.demo else set()
     )
@@ -168,6 +172,9 @@ def main() -> None:
                 os.chdir(start)
             if asked & DEMO.keys():
                 reports(folder / "cleaned" / "report.html", DEMO, asked)
+    for given in options.compared:
+        name, _, folder = given.partition("=")
+        reports(Path(folder) / "compare.html", {f"compare-{name}.png": [CURVES]}, {f"compare-{name}.png"})
     if asked & VICTIM.keys():
         reports(options.victim / "report.html", VICTIM, asked)
 

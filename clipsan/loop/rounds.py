@@ -263,16 +263,22 @@ class _Loop(Generic[M]):
 
     def outcome(self, best: Judged[M], effort: int) -> Outcome[M]:
         """The end, in words."""
-        at = f"attack success {100 * best.round.asr:.1f} % and {best.round.drop:.1f} points of accuracy lost"
+        found = (
+            f"the triggers that were found succeed on {100 * best.round.asr:.1f} % of the images at most"
+            if self.known
+            else "no trigger was found"
+        )
+        drop, went = best.round.drop, "lost" if best.round.drop >= 0 else "gained"
+        at = f"on held-out data {found}, and {abs(drop):.1f} points of accuracy are {went}"
         met = best.round.over == 0
         asked = f"The budget ({self._budget.words})"
         number = best.round.number
         unfought = ", ".join(best.round.unfought)
         words = (
-            f"{asked} was met by round {number}: {at}, on held-out data."
+            f"{asked} was met by round {number}: {at}. What was planted may be stronger than what was found."
             if met
-            else f"{asked} was not met within {effort} rounds of fine-tuning; the best, round {number}, has "
-            f"{at}, on held-out data."
+            else f"{asked} was not met within {effort} rounds of fine-tuning. Of round {number}, the best: "
+            f"{at}."
         )
         if unfought:
             words += f" Looking back named {unfought}, which that model was not trained against."

@@ -101,7 +101,8 @@ class Bench:
 def test_one_round_is_enough_where_it_meets_the_budget():
     bench = Bench([Version(4, 2.0)])
     ended = close(bench, BUDGET, effort=3, method="par")
-    assert ended.met and "was met by round 1" in ended.words
+    assert ended.met and "was met by round 1" in ended.words and "may be stronger" in ended.words
+    assert "2.0 points of accuracy are lost" in ended.words
     assert [(made.number, made.step, made.kept) for made in ended.rounds] == [
         (0, "suspect", False),
         (1, "fine-tuning", True),
@@ -158,7 +159,7 @@ def test_a_budget_that_is_not_met_keeps_the_best_and_says_so():
     bench = Bench([Version(30, 2.0), Version(10, 4.0), Version(50, 0.0)])
     ended = close(bench, BUDGET, effort=3, method="par")
     assert not ended.met and ended.best.model == bench.trained[1]
-    assert "was not met within 3 rounds" in ended.words and "attack success 10.0 %" in ended.words
+    assert "was not met within 3 rounds" in ended.words and "succeed on 10.0 % of the images" in ended.words
     assert [made.kept for made in ended.rounds] == [False, True, True, False]
 
 
