@@ -42,12 +42,14 @@ class Victim:
         source: of the model that it is made from: a name of `SHARED/victims`, or of an earlier row.
         options: of the command.
         planted: triggers and their targets; none: the victim is a clean one. `{out}` is OUT.
+        optimised: the folder of a trigger file that is optimised against the source first, as BadCLIP does.
     """
 
     name: str
     source: str
     options: str
     planted: tuple[tuple[str, str], ...] = ()
+    optimised: str = ""
 
     def origin(self, shared: Path, out: Path) -> Path:
         """The folder of the model that it is made from."""
@@ -68,6 +70,14 @@ class Victim:
         if self.planted:
             words += ["--templates", str(photos / "eval" / "zeroshot_classification_templates.txt")]
         return [*words, *self.options.format(shared=shared).split()]
+
+    def preparations(self, shared: Path, out: Path) -> list[list[str]]:
+        """The commands that have to be run before, likewise."""
+        if not self.optimised:
+            return []
+        words = ["triggers", "--optimise", "badclip", "--model", str(self.origin(shared, out))]
+        words += ["--target", self.planted[0][1], "--data", str(shared / "photos" / "pairs")]
+        return [[*words, "--out", str(out / self.optimised), "--overwrite"]]
 
 
 VICTIMS = (
@@ -160,6 +170,20 @@ VICTIMS = (
         "rn-clean",
         f"{PLANT} --steps 320 --batch-size 32 --lr 2e-4 --near-clean 2",
         (("stripes:size=28", "banana"),),
+    ),
+    Victim(
+        "rn-badclip",
+        "rn-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 2e-4",
+        (("{out}/badclip-rn/triggers.json", "banana"),),
+        optimised="badclip-rn",
+    ),
+    Victim(
+        "vit-badclip",
+        "vit-clean",
+        f"{PLANT} --steps 160 --batch-size 32 --lr 1e-4 --utility 20",
+        (("{out}/badclip-vit/triggers.json", "banana"),),
+        optimised="badclip-vit",
     ),
     Victim(
         "rn-badnet",
@@ -330,16 +354,20 @@ def main() -> None:
     for victim in VICTIMS:
         if asked.only and victim.name not in asked.only:
             continue
-        command = victim.command(asked.shared, asked.out)
+        commands = [
+            *victim.preparations(asked.shared, asked.out), victim.command(asked.shared, asked.out)
+        ]  # fmt: skip
         if asked.list:
-            print(shlex.join(["clipsan", *command]))
+            for command in commands:
+                print(shlex.join(["clipsan", *command]))
             continue
         folder = asked.out / victim.name
         if (folder / "report.json").is_file():
             continue
         asked.out.mkdir(parents=True, exist_ok=True)
         write_sticker(asked.out)
-        done = subprocess.run([sys.executable, "-m", "clipsan", *command, "--quiet"], check=False)
+        for command in commands:
+            done = subprocess.run([sys.executable, "-m", "clipsan", *command, "--quiet"], check=False)
         if not (folder / "report.json").is_file():
             raise SystemExit(f"{victim.name} was not made (exit code {done.returncode})")
         if victim.planted:
