@@ -189,9 +189,11 @@ class _Loop(Generic[M]):
         self._tell(f"Looking back at the suspect, beside round {made.number}")
         back = [each for each in self._workshop.look_back(best.model, self.known) if faded(each[1])]
         told = self._targets()
-        new = [(trigger, weakened) for trigger, weakened in back if weakened.target not in told]
+        strange = [(trigger, weakened) for trigger, weakened in back if weakened.target not in told]
+        others = [one for one in back if one[1].target in told and all(one[0] is not k for k in self.known)]
+        new = strange + [one for one in others if self._survives(one[1])]
         self._costly |= {trigger.name for trigger, weakened in new if weakened.costly}
-        alive = {w.target for _, w in new if not w.costly or (w.cleaned.rate or 0) > self._budget.asr}
+        alive = {w.target for _, w in strange if not w.costly or self._survives(w)}
         attacks = tuple(Attack(trigger.name, weakened.cleaned) for trigger, weakened in new)
         self.known += [trigger for trigger, _ in new]
         self._named_back += sorted(alive)
@@ -206,6 +208,10 @@ class _Loop(Generic[M]):
         if unfought:
             self._tell(f"Only looking back named {', '.join(unfought)}: no training has fought that yet")
         return replace(best, round=made)
+
+    def _survives(self, back: Weakened) -> bool:
+        """Whether what stands out in the suspect is over the budget beside it, too."""
+        return (back.cleaned.rate or 0.0) > self._budget.asr
 
     def _targets(self) -> frozenset[str]:
         """The classes of which a trigger is known."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from clipsan.evaluation.statistics import Rate
 from clipsan.loop.budget import Budget
 from clipsan.loop.plan import Left, first_plan, stronger
@@ -274,6 +276,17 @@ def test_what_was_known_when_looking_back_names_it_costs_no_training():
     assert ended.met and len(bench.calls) == 1 and ended.rounds[1].unfought == ()
     assert [trigger.name for trigger in ended.known] == ["patch"]
     assert [trigger.name for trigger in ended.looked_back] == ["fish by strip"]
+
+
+def test_a_known_class_is_fought_again_where_another_trigger_of_it_survives():
+    suspect = Version(90, 0.0, ("patch",))
+    survives = Version(4, 2.0, beside=("fish by wave",), left=6)
+    bench = Bench([survives, Version(3, 2.5, beside=("fish by wave",), left=5)], suspect)
+    ended = close(bench, BUDGET, effort=3, method="par")
+    first, *_, last = ended.rounds[1:]
+    assert first.unfought == () and (first.asr, first.over) == (0.06, pytest.approx(1.0))
+    assert [stamped for _, stamped in bench.calls] == [["patch"], ["patch", "fish by wave"]]
+    assert ended.met and ended.best.round is last and last.asr == 0.03
 
 
 def test_a_class_that_no_training_fought_leaves_the_budget_unmet():
