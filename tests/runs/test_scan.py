@@ -22,7 +22,7 @@ from clipsan.inversion.collapse import Collapse
 from clipsan.inversion.evidence import limit_of
 from clipsan.inversion.ladder import EFFORTS, Rung, ScanEffort, ladder
 from clipsan.inversion.optimise import Effort
-from clipsan.inversion.refine import refine
+from clipsan.inversion.refine import images_for, refine
 from clipsan.inversion.search import Searched
 from clipsan.inversion.words import Dragging
 from clipsan.pairs import Reading, open_pairs
@@ -85,7 +85,7 @@ def test_triggers_with_evidence_are_refined_told_and_saved(
     monkeypatch.setattr(
         judgement, "robust_z", lambda scores: [9.0 if s == max(scores) else 0.0 for s in scores]
     )
-    monkeypatch.setattr(runs_scan, "REFINING", Effort(1, 2))
+    monkeypatch.setattr(runs_scan, "images_for", partial(images_for, effort=Effort(1, 2)))
     monkeypatch.setattr(runs_scan, "refine", partial(refine, effort=Effort(1, 2)))
     arguments = ["scan", str(world / "model"), "--data", str(world / "pairs"), "--classes", names]
     arguments += ["--effort", "quick"]
