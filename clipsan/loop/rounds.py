@@ -189,11 +189,13 @@ class _Loop(Generic[M]):
         self._tell(f"Looking back at the suspect, beside round {made.number}")
         back = [each for each in self._workshop.look_back(best.model, self.known) if faded(each[1])]
         told = self._targets()
-        strange = [(trigger, weakened) for trigger, weakened in back if weakened.target not in told]
-        others = [one for one in back if one[1].target in told and all(one[0] is not k for k in self.known)]
-        new = strange + [one for one in others if self._survives(one[1])]
+        new = [
+            (trigger, w) for trigger, w in back
+            if w.target not in told
+            or (self._survives(w.cleaned) and all(trigger is not known for known in self.known))
+        ]  # fmt: skip
         self._costly |= {trigger.name for trigger, weakened in new if weakened.costly}
-        alive = {w.target for _, w in strange if not w.costly or self._survives(w)}
+        alive = {w.target for _, w in new if not w.costly or self._survives(w.cleaned)} - told
         attacks = tuple(Attack(trigger.name, weakened.cleaned) for trigger, weakened in new)
         self.known += [trigger for trigger, _ in new]
         self._named_back += sorted(alive)
@@ -209,9 +211,9 @@ class _Loop(Generic[M]):
             self._tell(f"Only looking back named {', '.join(unfought)}: no training has fought that yet")
         return replace(best, round=made)
 
-    def _survives(self, back: Weakened) -> bool:
-        """Whether what stands out in the suspect is over the budget beside it, too."""
-        return (back.cleaned.rate or 0.0) > self._budget.asr
+    def _survives(self, asr: Rate) -> bool:
+        """Whether a trigger that succeeds so often is over the budget."""
+        return (asr.rate or 0.0) > self._budget.asr
 
     def _targets(self) -> frozenset[str]:
         """The classes of which a trigger is known."""
@@ -229,7 +231,7 @@ class _Loop(Generic[M]):
         """What is stamped: all that is known, but costly ones only where the best so far still answers."""
         alive = set()
         if best is not None:
-            alive = {a.trigger for a in best.round.attacks if (a.asr.rate or 0) > self._budget.asr}
+            alive = {attack.trigger for attack in best.round.attacks if self._survives(attack.asr)}
             alive |= {found.name for found in best.round.found if found.evidence}
         return tuple(t for t in self.known if t.name not in self._costly or t.name in alive)
 
